@@ -1,0 +1,86 @@
+// Package collectors defines what a collector is. Each collector lives in a
+// folder of its own below this one and knows only this package and the event
+// schema: not the filter, the spool, the settings or the other collectors.
+package collectors
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+	privacyv1 "github.com/discreet-agent/discreet/proto/privacy/v1"
+)
+
+// A collector returns one of these, wrapped with what is missing, where it
+// cannot work here. Both are facts, not failures: the agent shows them as the
+// collector's state and goes on.
+var (
+	ErrUnsupported = errors.New("not supported here")
+	ErrDenied      = errors.New("denied by the system")
+)
+
+// A Collector watches one source and emits what it sees.
+type Collector interface {
+	// Run emits events until ctx is done, then releases its source and returns
+	// nil. ErrUnsupported and ErrDenied end it for good; after any other error
+	// the agent starts it again, later and later.
+	Run(ctx context.Context, emit Emit) error
+}
+
+// Emit hands one event to the pipeline, which filters and stores it before it
+// returns and keeps nothing of it: the caller may use the event again. It is
+// safe for concurrent use and never waits for the network.
+type Emit func(*eventv1.Event)
+
+// Spec declares a collector.
+type Spec struct {
+	Name    string            // its section in the settings, lower_snake_case
+	Doc     string            // one line for the documents and for "collectors"
+	Classes []privacyv1.Class // what its events are governed by; if the policy drops all of them it is not started
+	Rungs   []eventv1.Rung    // the sources that it can use on this system, best first; empty: none
+	New     func(Env) (Collector, error)
+}
+
+// Env is all that a collector may take from the outside world.
+type Env struct {
+	Log   *slog.Logger
+	Stats *Stats
+	Rung  eventv1.Rung // a forced source; RUNG_UNSPECIFIED: the best that works
+	// Keeps reports whether the policy lets anything of a class through. What it
+	// does not let through need not be read at the source.
+	Keeps    func(privacyv1.Class) bool
+	ProcRoot string // where /proc is found; "" means "/proc"
+	SysRoot  string // where /sys is found; "" means "/sys"
+	Asset    Asset
+}
+
+// Asset is what IT wrote about the device in its settings.
+type Asset struct {
+	ID   string
+	Tags []string
+}
+
+// Stats is what a collector tells about itself while it runs. It is safe for
+// concurrent use.
+type Stats struct {
+	rung atomic.Int32
+	lost atomic.Uint64
+}
+
+// SetRung says which source is in use.
+func (s *Stats) SetRung(r eventv1.Rung) { s.rung.Store(int32(r)) }
+
+// Rung returns the source in use.
+func (s *Stats) Rung() eventv1.Rung { return eventv1.Rung(s.rung.Load()) }
+
+// AddLost counts things that happened and were not seen.
+func (s *Stats) AddLost(n uint64) { s.lost.Add(n) }
+
+// Lost returns that count.
+func (s *Stats) Lost() uint64 { return s.lost.Load() }
+
+// At returns t as events carry it.
+func At(t time.Time) int64 { return t.UnixMilli() }
