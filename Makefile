@@ -1,0 +1,84 @@
+# Two commands on a fresh machine: "make demo" shows the product, "make test"
+# proves it. "make help" lists the rest.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.0.0-dev)
+# grpcnotrace leaves golang.org/x/net/trace and its handlers out of both programs.
+TAGS     := grpcnotrace
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags "$(LDFLAGS)"
+TOOL     := $(GO) tool -modfile=.ci/tools.mod
+SYSTEMS  := linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
+TESTTIME ?= 20m
+
+SHELL := /bin/bash
+export CGO_ENABLED ?= 0
+
+.PHONY: help build demo test check generate fresh fmt vet lint rules unit race e2e crash kills bench soak fuzz size deps clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+build: ## bin/discreet-agent and bin/discreet-gateway
+	@mkdir -p bin
+	$(BUILD) -o bin/discreet-agent ./cmd/agent
+	$(BUILD) -o bin/discreet-gateway ./cmd/gateway
+
+demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends it by itself
+	@$(GO) run ./cmd/demo
+
+test: deps check race e2e ## all that CI runs
+	@echo "make test: all targets passed"
+
+check: fmt vet lint rules fresh ## format, vet for every system, lint, import rules, generated files
+
+fmt:
+	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); test -z "$$out" || { echo "gofmt would change:"; echo "$$out"; exit 1; }
+
+vet:
+	@for s in $(SYSTEMS); do echo "vet $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) vet -tags $(TAGS) ./... || exit 1; done
+
+lint:
+	$(TOOL) staticcheck -tags $(TAGS) ./...
+
+rules: ## import rules, folders, sizes of files and functions, no printing of events
+	$(GO) test -count=1 ./cmd
+
+generate: ## the schema's code, the filter, the sample settings
+	$(GO) run ./proto/gen/protos
+	$(GO) run ./configs/gen
+
+fresh: ## fails where a generated file is not what its source gives
+	@.ci/fresh
+
+race: ## every unit test, with the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TESTTIME) -tags $(TAGS) $$($(GO) list ./... | grep -v /cmd)
+
+e2e: build ## both programs together: kills, bad input, the network, the demo
+	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -v ./cmd/... 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)'; exit $${PIPESTATUS[0]}
+
+crash: ## the spool's crash simulator, 20,000 power losses
+	$(GO) test -count=1 -run Crash -v ./agent/spool
+
+kills: build ## 50 kill -9 of the agent and 50 of the gateway under load
+	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run Kill -v ./cmd/e2e
+
+bench: ## ns and allocations of the filter, bytes on the wire, spool and store
+	$(GO) test -run '^$$' -bench . -benchmem -tags $(TAGS) ./privacy ./agent/uplink ./agent/spool ./gateway/...
+
+fuzz: ## every fuzz test for FUZZTIME (default 10s)
+	@.ci/fuzz $${FUZZTIME:-10s}
+
+soak: build ## the slow ones with large counts
+	DISCREET_CRASHES=2000000 $(GO) test -count=1 -timeout 2h -run Crash -v ./agent/spool
+	DISCREET_KILLS=1000 $(GO) test -count=1 -timeout 3h -tags $(TAGS) -run Kill -v ./cmd/e2e
+	FUZZTIME=60s .ci/fuzz 60s
+
+size: build ## the size of the programs, stripped
+	@ls -l bin | awk 'NR>1 {printf "%-20s %.2f MiB\n", $$9, $$5/1048576}'
+
+deps: ## what the tests need beside Go: installed where root, else named
+	@.ci/deps
+
+clean:
+	rm -rf bin .demo dist

@@ -1,0 +1,217 @@
+// Package agent joins the parts into a running agent.
+//
+//	source -> collector -> filter -> summary -> spool -> uplink  ~~>  gateway
+//
+// Left of the spool everything is a function call: a collector's emit filters
+// the event and stores it, or folds it into a summary of filtered events, before
+// it returns. What the system is asked lies in the collectors, what may leave in
+// package privacy, how settings are read in package configs.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/discreet-agent/discreet/agent/identity"
+	"github.com/discreet-agent/discreet/agent/spool"
+	"github.com/discreet-agent/discreet/agent/uplink"
+	"github.com/discreet-agent/discreet/agent/view"
+	"github.com/discreet-agent/discreet/collectors"
+	"github.com/discreet-agent/discreet/configs"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+// healthEvery is the constant interval of the agent's account of itself: it must
+// not depend on what people do.
+const healthEvery = 5 * time.Minute
+
+// Options is what an agent is made of.
+type Options struct {
+	Version string
+	Paths   configs.AgentPaths
+	Log     *slog.Logger
+	Specs   []collectors.Spec // nil: Builtin
+	// Level receives log.level of the settings whenever it changes; nil: nobody
+	// listens.
+	Level func(string)
+	// Overrides are operational settings from the command line.
+	Overrides map[string]string
+	// Linger and FirstReconnect make the uplink quicker than its defaults; 0
+	// leaves them.
+	Linger, FirstReconnect time.Duration
+	// Ready is called once, when collectors run.
+	Ready func()
+}
+
+// Agent is a configured pipeline. Use New.
+type Agent struct {
+	o      Options
+	log    *slog.Logger
+	loader *configs.Loader
+	start  time.Time
+
+	spool  *spool.Spool
+	pipe   *pipeline
+	sups   []*supervisor
+	uplink *uplink.Client
+
+	mu     sync.Mutex // guards what follows
+	loaded *configs.Loaded
+	ident  *identity.Identity
+	keyErr string
+	since  time.Time // when the policy in force took effect
+	people []string  // identities that the filter in force knows
+}
+
+// New reads the settings and opens the spool. It starts nothing.
+func New(o Options) (*Agent, error) {
+	a := &Agent{o: o, log: o.Log, loader: configs.NewLoader(o.Paths), start: time.Now()}
+	if o.Specs == nil {
+		a.o.Specs = Builtin()
+	}
+	l := a.load()
+	a.loaded = l
+	set := l.Settings
+	sp, err := spool.Open(spool.Options{
+		Dir: filepath.Join(set.StateDir, "spool"), MaxBytes: set.Spool.MaxBytes, MaxAge: set.Spool.MaxAge,
+		MinFree: set.Spool.MinFree, Flush: set.Spool.Flush, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.spool = sp
+	a.pipe = newPipeline(o.Log, sp, time.Now)
+	for _, spec := range a.o.Specs {
+		a.sups = append(a.sups, newSupervisor(o.Log, spec, a.pipe.emit))
+	}
+	a.uplink = uplink.New(sp, uplink.Options{
+		Address: set.Gateway.Address, ServerName: set.Gateway.Name,
+		Proxy: set.Gateway.Proxy, ProxyCredentialsFile: set.Gateway.ProxyCredentialsFile,
+		TLS: a.clientTLS, AgentVersion: o.Version, Log: o.Log,
+		Linger: o.Linger, FirstReconnect: o.FirstReconnect,
+	})
+	return a, nil
+}
+
+// load reads all layers of the settings and says what is wrong with them.
+func (a *Agent) load() *configs.Loaded {
+	l := a.loader.Load()
+	for _, f := range l.Faults {
+		a.log.Error("settings refused", "place", fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col), "key", f.Key, "wrong", f.Text)
+	}
+	for key, value := range a.o.Overrides {
+		if err := l.Settings.Override(key, value); err != nil {
+			a.log.Error("override refused", "key", key, "err", err)
+		}
+	}
+	if a.o.Level != nil {
+		a.o.Level(l.Settings.Log.Level)
+	}
+	return l
+}
+
+// Run collects and sends until ctx is done. Then it stops in the order of the
+// data: collectors, summaries, spool, uplink.
+func (a *Agent) Run(ctx context.Context) error {
+	views, err := view.Listen(a.loaded.Settings.RunDir)
+	if err != nil {
+		a.log.Warn("no local commands", "err", err)
+	}
+	var back sync.WaitGroup // everything that outlives the collectors
+	late, stopLate := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLate()
+	spoolCtx, stopSpool := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSpool()
+	spooled := make(chan error, 1)
+	go func() { spooled <- a.spool.Run(spoolCtx) }()
+	back.Go(func() { a.pipe.run(late) })
+	back.Go(func() { a.deliver(ctx) })
+	if views != nil {
+		back.Go(func() { views.Serve(late, a.answer) })
+	}
+
+	a.apply(ctx, a.loaded)
+	changed := make(chan struct{}, 1)
+	back.Go(func() { a.watch(late, changed) })
+	if a.o.Ready != nil {
+		a.o.Ready()
+	}
+	a.work(ctx, changed)
+
+	for _, s := range a.sups {
+		s.halt()
+	}
+	a.health(false)
+	stopLate()
+	back.Wait()
+	stopSpool()
+	err = errors.Join(<-spooled, a.spool.Close())
+	sp := a.spool.Stats()
+	a.log.Info("agent stopped", "events_acked", a.uplink.Status().EventsAcked, "lost", sp.Lost, "unsent", sp.Events)
+	return err
+}
+
+// watch tells changed whenever a file of the settings has changed.
+func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
+	err := configs.Watch(ctx, a.o.Paths, func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		a.log.Error("settings are not watched", "err", err)
+	}
+}
+
+// work applies new settings as they come and sends the agent's account of
+// itself, until ctx is done.
+func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
+	tick := time.NewTicker(healthEvery)
+	defer tick.Stop()
+	a.health(a.spool.Stats().Unclean)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+			a.apply(ctx, a.load())
+		case <-tick.C:
+			a.refreshPeople()
+			a.health(false)
+		}
+	}
+}
+
+// apply puts settings in force: the filter first, so that nothing is collected
+// under a policy that does not filter yet, then the collectors.
+func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
+	filter, people, err := a.newFilter(l)
+	keyErr := ""
+	if err != nil {
+		keyErr = err.Error()
+		a.log.Error("no pseudonym key: what would be hashed is dropped", "err", err)
+	}
+	a.mu.Lock()
+	old := a.loaded
+	a.loaded, a.keyErr, a.since, a.people = l, keyErr, time.Now(), people
+	a.mu.Unlock()
+	a.pipe.use(filter, l.Settings.Summary.Flush)
+	for _, s := range a.sups {
+		s.follow(ctx, planFor(s.spec, l), collectors.Env{Version: a.o.Version})
+	}
+	digest := l.Policy.Digest()
+	a.log.Info("policy in force", "digest", fmt.Sprintf("%x", digest[:8]), "preset", l.Settings.Privacy.Preset,
+		"changed", old.Policy.Digest() != digest, "degraded", l.Degraded, "only_health", l.OnlyHealth)
+	a.pipe.emit(&eventv1.Event{TimeUnixMs: collectors.At(time.Now()), Kind: &eventv1.Event_PolicyApplied{
+		PolicyApplied: &eventv1.PolicyApplied{Digest: digest[:], Layer: topLayer(l), Accepted: !l.Degraded, Reason: refusal(l)},
+	}})
+}
+
+// Close frees the spool of an agent that was never run.
+func (a *Agent) Close() error { return a.spool.Close() }

@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"path/filepath"
+	"sync"
+
+	"github.com/discreet-agent/discreet/agent/identity"
+)
+
+// errNotEnrolled says that there is no certificate to show yet.
+var errNotEnrolled = errors.New("not enrolled; hint: discreet-agent enroll --token-file FILE")
+
+// identityDir is where the device's certificate and key lie.
+func (a *Agent) identityDir() string {
+	return filepath.Join(a.loaded.Settings.StateDir, "identity")
+}
+
+// deliver sees to an identity, then empties the spool until ctx is done and what
+// is durable has been sent. Until there is an identity events wait in the spool.
+func (a *Agent) deliver(ctx context.Context) {
+	if a.loaded.Settings.Gateway.Address == "" {
+		a.log.Warn("no gateway in the settings: events stay in the spool", "key", "gateway.address")
+		<-ctx.Done()
+		return
+	}
+	req := a.enrolRequest()
+	id, err := identity.EnsureEnrolled(ctx, req, a.log)
+	if err != nil {
+		if ctx.Err() == nil {
+			a.log.Error("not enrolled", "err", err)
+			<-ctx.Done()
+		}
+		return
+	}
+	a.setIdentity(id)
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		identity.RenewLoop(ctx, req, a.log, func(id *identity.Identity) {
+			a.setIdentity(id)
+			a.uplink.Kick()
+		})
+	})
+	if err := a.uplink.Run(ctx); err != nil {
+		a.log.Error("uplink ended", "err", err)
+	}
+	renewing.Wait()
+}
+
+// enrolRequest is what the settings say of enrolment.
+func (a *Agent) enrolRequest() identity.Request {
+	set := a.loaded.Settings
+	return identity.Request{
+		Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: set.Gateway.TokenFile,
+		CAFile: set.Gateway.CAFile, Dir: a.identityDir(), AgentVersion: a.o.Version,
+	}
+}
+
+func (a *Agent) setIdentity(id *identity.Identity) {
+	a.mu.Lock()
+	a.ident = id
+	a.mu.Unlock()
+}
+
+// clientTLS is called for each connection: the certificate may be a new one.
+func (a *Agent) clientTLS() (*tls.Config, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ident == nil {
+		return nil, errNotEnrolled
+	}
+	return a.ident.TLS(), nil
+}

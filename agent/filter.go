@@ -1,0 +1,98 @@
+package agent
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/discreet-agent/discreet/agent/durable"
+	"github.com/discreet-agent/discreet/configs"
+	"github.com/discreet-agent/discreet/privacy"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+// newFilter compiles the policy for this device. Where the pseudonym key cannot
+// be had the filter drops what it would hash, and the error says why. The second
+// result is the identities that it knows.
+func (a *Agent) newFilter(l *configs.Loaded) (*privacy.Filter, []string, error) {
+	host, _ := os.Hostname()
+	ctx := l.Context()
+	ctx.OS, ctx.Host, ctx.Location = system, host, time.Local
+	ctx.Identities = people()
+	keys, err := pseudonyms(l)
+	return privacy.NewFilter(l.Policy, ctx, keys), ctx.Identities, err
+}
+
+// pseudonyms returns the key that the settings ask for. Mode auto is tenant_key
+// where a key file is set, else device_key: a key made on this device, at first
+// use.
+func pseudonyms(l *configs.Loaded) (*privacy.Pseudonyms, error) {
+	p := l.Settings.Privacy.Pseudonym
+	switch {
+	case p.Mode == "sealed":
+		return nil, errors.New("pseudonym mode sealed is not in this version; hint: use tenant_key or device_key")
+	case p.Mode == "tenant_key" && p.TenantKeyFile == "":
+		return nil, errors.New("pseudonym mode tenant_key needs tenant_key_file")
+	case p.Mode != "device_key" && p.TenantKeyFile != "":
+		return privacy.ReadKeyFile(p.TenantKeyFile, p.KeyID)
+	}
+	return deviceKey(filepath.Join(l.Settings.StateDir, "device.key"))
+}
+
+// deviceKey reads the key of this device, or makes it.
+func deviceKey(file string) (*privacy.Pseudonyms, error) {
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		secret, err := privacy.NewSecret()
+		if err != nil {
+			return nil, err
+		}
+		if err := durable.WriteFile(file, secret, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return privacy.ReadKeyFile(file, "")
+}
+
+// refreshPeople gives the filter the accounts that appeared since it was made.
+// The policy stays, so batches go on under the same digest.
+func (a *Agent) refreshPeople() {
+	a.mu.Lock()
+	l, known := a.loaded, a.people
+	a.mu.Unlock()
+	if slices.Equal(people(), known) {
+		return
+	}
+	filter, now, _ := a.newFilter(l)
+	a.mu.Lock()
+	a.people = now
+	a.mu.Unlock()
+	a.pipe.use(filter, l.Settings.Summary.Flush)
+}
+
+// topLayer is the highest layer that decides any key.
+func topLayer(l *configs.Loaded) eventv1.Layer {
+	top := eventv1.Layer_LAYER_DEFAULTS
+	for _, d := range l.Decisions {
+		top = max(top, layerByName[d.Layer])
+	}
+	return top
+}
+
+var layerByName = map[string]eventv1.Layer{
+	"defaults": eventv1.Layer_LAYER_DEFAULTS,
+	"file":     eventv1.Layer_LAYER_FILE,
+	"conf_d":   eventv1.Layer_LAYER_CONF_D,
+	"push":     eventv1.Layer_LAYER_PUSH,
+	"managed":  eventv1.Layer_LAYER_MANAGED,
+}
+
+// refusal is why a layer was refused, if one was.
+func refusal(l *configs.Loaded) eventv1.PolicyRefusal {
+	if l.Degraded {
+		return eventv1.PolicyRefusal_POLICY_REFUSAL_INVALID
+	}
+	return eventv1.PolicyRefusal_POLICY_REFUSAL_UNSPECIFIED
+}

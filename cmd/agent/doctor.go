@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discreet-agent/discreet/agent/identity"
+	"github.com/discreet-agent/discreet/agent/uplink"
+	"github.com/discreet-agent/discreet/configs"
+)
+
+// check is one thing that the doctor looked at.
+type check struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // ok, warning, fault
+	Text  string `json:"text,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+	code  int
+}
+
+// probeTime bounds the look at the gateway.
+const probeTime = 15 * time.Second
+
+func doctorCommand(s *shared) *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "look for what keeps the agent from working, and say the way out", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			checks := s.examine(c.Context())
+			if s.json {
+				if err := printJSON(c.OutOrStdout(), checks); err != nil {
+					return err
+				}
+			}
+			code := exitOK
+			for _, ch := range checks {
+				if !s.json {
+					mark := map[string]string{"ok": "ok     ", "warning": "warning", "fault": "FAULT  "}[ch.State]
+					fmt.Fprintf(c.OutOrStdout(), "%s  %s: %s\n", mark, ch.Name, ch.Text)
+					if ch.Hint != "" {
+						fmt.Fprintf(c.OutOrStdout(), "         hint: %s\n", ch.Hint)
+					}
+				}
+				if ch.State == "fault" && code == exitOK {
+					code = ch.code
+				}
+			}
+			if code != exitOK {
+				return &exitError{code, nil}
+			}
+			return nil
+		},
+	}
+}
+
+// examine looks at the settings, the identity and the gateway, in the order in
+// which a fault of one hides the next.
+func (s *shared) examine(ctx context.Context) []check {
+	l := s.loaded()
+	var checks []check
+	for _, f := range l.Faults {
+		checks = append(checks, check{"settings", "fault", f.String(), f.Hint, exitConfig})
+	}
+	if len(l.Faults) == 0 {
+		checks = append(checks, check{Name: "settings", State: "ok", Text: "every file is valid"})
+	}
+	for _, w := range l.Warnings {
+		checks = append(checks, check{Name: "policy", State: "warning", Text: w.String()})
+	}
+	id, err := identity.Load(filepath.Join(l.Settings.StateDir, "identity"))
+	switch {
+	case errors.Is(err, identity.ErrNotEnrolled):
+		return append(checks, check{"identity", "fault", "this device is not enrolled", "discreet-agent enroll --token-file FILE", exitNotEnrolled})
+	case err != nil:
+		return append(checks, check{"identity", "fault", err.Error(), "", exitNotEnrolled})
+	case time.Now().After(id.NotAfter()):
+		checks = append(checks, check{"identity", "fault", "the certificate has expired", "the agent renews it when it reaches the gateway; else enrol again", exitNotEnrolled})
+	default:
+		checks = append(checks, check{Name: "identity", State: "ok", Text: "device " + id.Device() + ", good until " + id.NotAfter().Local().Format(time.DateTime)})
+	}
+	return append(checks, probe(ctx, l, id)...)
+}
+
+// probe connects to the gateway once, step by step.
+func probe(ctx context.Context, l *configs.Loaded, id *identity.Identity) []check {
+	ctx, stop := context.WithTimeout(ctx, probeTime)
+	defer stop()
+	g := l.Settings.Gateway
+	res := uplink.Probe(ctx, uplink.Options{
+		Address: g.Address, ServerName: g.Name, Proxy: g.Proxy, ProxyCredentialsFile: g.ProxyCredentialsFile,
+		AgentVersion: version, TLS: func() (*tls.Config, error) { return id.TLS(), nil },
+	})
+	var checks []check
+	for _, step := range res.Steps {
+		c := check{Name: "gateway " + step.Name, State: "ok", Text: step.Text}
+		if step.Err != nil {
+			c.State, c.Text, c.Hint, c.code = "fault", step.Err.Error(), step.Hint, exitUnreachable
+			if step.Name == "tls" || step.Name == "hello" {
+				c.code = exitNotEnrolled
+			}
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discreet-agent/discreet/configs"
+)
+
+// The exit codes are a contract with scripts.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitConfig      = 3
+	exitNotRunning  = 4
+	exitPermission  = 5
+	exitNotEnrolled = 6
+	exitUnreachable = 7
+	exitForbidden   = 8
+)
+
+// exitError carries the exit code with the error that people read. Without an
+// error everything has been said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func fail(code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{code, err}
+}
+
+// shared are the flags that every command has.
+type shared struct {
+	config string
+	json   bool
+	set    []string
+}
+
+// paths returns where the settings lie.
+func (s *shared) paths() configs.AgentPaths {
+	if s.config != "" {
+		return configs.AgentPathsFor(s.config)
+	}
+	return configs.DefaultAgentPaths()
+}
+
+// loaded reads the settings; their faults are in the result.
+func (s *shared) loaded() *configs.Loaded { return configs.LoadAgent(s.paths()) }
+
+func rootCommand() *cobra.Command {
+	s := &shared{}
+	root := &cobra.Command{
+		Use:   "discreet-agent",
+		Short: "an endpoint collector that keeps quiet about people",
+		Long: `discreet-agent watches programs, connections and the device, lets a privacy
+filter decide what may leave, and sends what is left to your gateway.
+
+Start here:
+  discreet-agent config validate            is agent.yaml right?
+  discreet-agent enroll --token-file FILE   make this device known to the gateway
+  discreet-agent run                        collect and send, in the foreground
+  discreet-agent status                     what is it doing?
+  discreet-agent privacy show               what may leave, and who decided that?
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 config invalid, 4 not running,
+5 permission, 6 not enrolled or TLS, 7 gateway unreachable, 8 policy forbids.`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&s.config, "config", "", "the settings file (default: "+configs.DefaultAgentPaths().File+")")
+	root.PersistentFlags().BoolVar(&s.json, "json", false, "print JSON for scripts")
+	root.AddCommand(runCommand(s), serviceCommand(s), statusCommand(s), collectorsCommand(s), enrollCommand(s),
+		doctorCommand(s), configCommand(s), privacyCommand(s), versionCommand(s))
+	return root
+}
+
+func versionCommand(s *shared) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "print the version", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if s.json {
+				return printJSON(c.OutOrStdout(), map[string]string{"version": version})
+			}
+			fmt.Fprintln(c.OutOrStdout(), "discreet-agent", version)
+			return nil
+		},
+	}
+}
+
+// printJSON writes one object, indented for people who look at it too.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

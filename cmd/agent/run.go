@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/kardianos/service"
+	"github.com/spf13/cobra"
+
+	"github.com/discreet-agent/discreet/agent"
+	"github.com/discreet-agent/discreet/configs"
+)
+
+// runFlags are for demonstrations and tests: they make delivery quicker than its
+// defaults, never less private.
+type runFlags struct {
+	linger    time.Duration
+	reconnect time.Duration
+}
+
+func runCommand(s *shared) *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "collect and send until stopped; what the service runs",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			harden()
+			run := func(ctx context.Context) error { return s.run(ctx, f) }
+			if service.Interactive() {
+				return run(c.Context())
+			}
+			return runService(c.Context(), run)
+		},
+	}
+	c.Flags().StringArrayVar(&s.set, "set", nil, "an operational setting for this run, KEY=VALUE (never one under privacy)")
+	c.Flags().DurationVar(&f.linger, "linger", 0, "how long a batch waits to fill (0: the default)")
+	c.Flags().DurationVar(&f.reconnect, "first-reconnect", 0, "the most that a first reconnect waits (0: the default)")
+	return c
+}
+
+// run is the agent in the foreground.
+func (s *shared) run(ctx context.Context, f runFlags) error {
+	overrides := map[string]string{}
+	for _, kv := range s.set {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return fail(exitUsage, fmt.Errorf("--set %s: want KEY=VALUE", kv))
+		}
+		var check configs.Agent
+		if err := check.Override(key, value); err != nil {
+			return fail(exitUsage, err)
+		}
+		overrides[key] = value
+	}
+	level := &slog.LevelVar{}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	a, err := agent.New(agent.Options{
+		Version: version, Paths: s.paths(), Log: log, Overrides: overrides,
+		Level:  func(name string) { _ = level.UnmarshalText([]byte(name)) },
+		Linger: f.linger, FirstReconnect: f.reconnect,
+		Ready: func() { log.Info("agent started", "version", version, "pid", os.Getpid()) },
+	})
+	if err != nil {
+		return fail(exitFailure, err)
+	}
+	return fail(exitFailure, a.Run(ctx))
+}
+
+// program lets the system's service manager drive run.
+type program struct {
+	ctx  context.Context
+	stop context.CancelFunc
+	run  func(context.Context) error
+	done chan error
+}
+
+func runService(ctx context.Context, run func(context.Context) error) error {
+	p := &program{run: run, done: make(chan error, 1)}
+	p.ctx, p.stop = context.WithCancel(ctx)
+	svc, err := service.New(p, serviceConfig(""))
+	if err != nil {
+		return fail(exitFailure, err)
+	}
+	return fail(exitFailure, svc.Run())
+}
+
+// Start must return at once: Windows gives a service little time to start.
+func (p *program) Start(svc service.Service) error {
+	go func() {
+		err := p.run(p.ctx)
+		p.done <- err
+		if p.ctx.Err() == nil { // it ended by itself: let the manager see it
+			fmt.Fprintln(os.Stderr, "discreet-agent:", err)
+			_ = svc.Stop()
+			os.Exit(exitFailure)
+		}
+	}()
+	return nil
+}
+
+// stopGrace bounds how long a stop may take: collectors, spool, then what can
+// still be sent.
+const stopGrace = 20 * time.Second
+
+func (p *program) Stop(service.Service) error {
+	p.stop()
+	select {
+	case <-p.done:
+	case <-time.After(stopGrace):
+	}
+	return nil
+}
+
+func serviceConfig(config string) *service.Config {
+	args := []string{"run"}
+	if config != "" {
+		args = append(args, "--config", config)
+	}
+	return &service.Config{
+		Name: "discreet-agent", DisplayName: "Discreet agent",
+		Description: "Sees what IT needs to keep this device well, and nothing else.",
+		Arguments:   args,
+		Option:      service.KeyValue{"OnFailure": "restart", "RunAtLoad": true, "KeepAlive": true},
+	}
+}
