@@ -229,6 +229,13 @@ func (f *Filter) putUser(b []byte, m *eventv1.User) []byte {
 	return b
 }
 
+// meetUser lets the rules know the names in m, and appends nothing.
+func (f *Filter) meetUser(m *eventv1.User) {
+	_ = f.rules.username(f.levels[Username], m.Name, m.Sid)
+	_ = f.rules.upn(f.levels[UPN], m.Upn)
+	_ = f.rules.userSID(f.levels[UserSID], m.Sid)
+}
+
 // putProgram appends the fields of m that may leave.
 func (f *Filter) putProgram(b []byte, m *eventv1.Program) []byte {
 	b = putText(b, 10, f.rules.programName(f.levels[ProgramName], m.Name))
@@ -243,6 +250,13 @@ func (f *Filter) putProgram(b []byte, m *eventv1.Program) []byte {
 
 // putProcessStart appends the fields of m that may leave.
 func (f *Filter) putProcessStart(b []byte, m *eventv1.ProcessStart) []byte {
+	if f.levels[Processes] > Drop {
+		if m.User != nil {
+			at := len(b)
+			b = f.putUser(putOpen(b, 42), m.User)
+			b = putClose(b, at, 1)
+		}
+	}
 	b = putUint(b, 8, uint64(m.Pid))
 	b = putUint(b, 16, uint64(m.StartKey))
 	b = putUint(b, 24, uint64(m.ParentStartKey))
@@ -250,11 +264,6 @@ func (f *Filter) putProcessStart(b []byte, m *eventv1.ProcessStart) []byte {
 		if m.Program != nil {
 			at := len(b)
 			b = f.putProgram(putOpen(b, 34), m.Program)
-			b = putClose(b, at, 1)
-		}
-		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 42), m.User)
 			b = putClose(b, at, 1)
 		}
 	}
@@ -266,17 +275,19 @@ func (f *Filter) putProcessStart(b []byte, m *eventv1.ProcessStart) []byte {
 
 // putProcessStop appends the fields of m that may leave.
 func (f *Filter) putProcessStop(b []byte, m *eventv1.ProcessStop) []byte {
+	if f.levels[Processes] > Drop {
+		if m.User != nil {
+			at := len(b)
+			b = f.putUser(putOpen(b, 34), m.User)
+			b = putClose(b, at, 1)
+		}
+	}
 	b = putUint(b, 8, uint64(m.Pid))
 	b = putUint(b, 16, uint64(m.StartKey))
 	if f.levels[Processes] > Drop {
 		if m.Program != nil {
 			at := len(b)
 			b = f.putProgram(putOpen(b, 26), m.Program)
-			b = putClose(b, at, 1)
-		}
-		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 34), m.User)
 			b = putClose(b, at, 1)
 		}
 	}
@@ -295,16 +306,18 @@ func (f *Filter) putProcessStop(b []byte, m *eventv1.ProcessStop) []byte {
 // putExecutionSummary appends the keys of m that may leave.
 func (f *Filter) putExecutionSummary(b []byte, m *eventv1.ExecutionSummary) []byte {
 	if f.levels[Processes] > Drop {
+		if m.User != nil {
+			if f.levels[SummaryInterval] <= Day {
+				f.meetUser(m.User)
+			} else {
+				at := len(b)
+				b = f.putUser(putOpen(b, 18), m.User)
+				b = putClose(b, at, 1)
+			}
+		}
 		if m.Program != nil {
 			at := len(b)
 			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
-		}
-	}
-	if f.levels[Processes] > Drop && f.levels[SummaryInterval] > Day {
-		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 18), m.User)
 			b = putClose(b, at, 1)
 		}
 	}
@@ -334,14 +347,14 @@ func sumsExecutionSummary(s []uint64, m *eventv1.ExecutionSummary) []uint64 {
 // putConnection appends the fields of m that may leave.
 func (f *Filter) putConnection(b []byte, m *eventv1.Connection) []byte {
 	if f.levels[Connections] > Drop {
-		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
-		}
 		if m.User != nil {
 			at := len(b)
 			b = f.putUser(putOpen(b, 18), m.User)
+			b = putClose(b, at, 1)
+		}
+		if m.Program != nil {
+			at := len(b)
+			b = f.putProgram(putOpen(b, 10), m.Program)
 			b = putClose(b, at, 1)
 		}
 	}
@@ -373,16 +386,18 @@ func (f *Filter) putConnection(b []byte, m *eventv1.Connection) []byte {
 // putConnectionSummary appends the keys of m that may leave.
 func (f *Filter) putConnectionSummary(b []byte, m *eventv1.ConnectionSummary) []byte {
 	if f.levels[Connections] > Drop {
+		if m.User != nil {
+			if f.levels[SummaryInterval] <= Day {
+				f.meetUser(m.User)
+			} else {
+				at := len(b)
+				b = f.putUser(putOpen(b, 18), m.User)
+				b = putClose(b, at, 1)
+			}
+		}
 		if m.Program != nil {
 			at := len(b)
 			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
-		}
-	}
-	if f.levels[Connections] > Drop && f.levels[SummaryInterval] > Day {
-		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 18), m.User)
 			b = putClose(b, at, 1)
 		}
 	}
@@ -426,14 +441,14 @@ func sumsConnectionSummary(s []uint64, m *eventv1.ConnectionSummary) []uint64 {
 // putDomainSeen appends the fields of m that may leave.
 func (f *Filter) putDomainSeen(b []byte, m *eventv1.DomainSeen) []byte {
 	if f.levels[Domains] > Drop {
-		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
-		}
 		if m.User != nil {
 			at := len(b)
 			b = f.putUser(putOpen(b, 18), m.User)
+			b = putClose(b, at, 1)
+		}
+		if m.Program != nil {
+			at := len(b)
+			b = f.putProgram(putOpen(b, 10), m.Program)
 			b = putClose(b, at, 1)
 		}
 	}
@@ -448,14 +463,14 @@ func (f *Filter) putDomainSeen(b []byte, m *eventv1.DomainSeen) []byte {
 // putFocus appends the keys of m that may leave.
 func (f *Filter) putFocus(b []byte, m *eventv1.Focus) []byte {
 	if f.levels[FocusTime] > Drop {
-		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
-		}
 		if m.User != nil {
 			at := len(b)
 			b = f.putUser(putOpen(b, 18), m.User)
+			b = putClose(b, at, 1)
+		}
+		if m.Program != nil {
+			at := len(b)
+			b = f.putProgram(putOpen(b, 10), m.Program)
 			b = putClose(b, at, 1)
 		}
 	}
@@ -512,12 +527,12 @@ func (f *Filter) putWifiLink(b []byte, m *eventv1.WifiLink) []byte {
 // putLogon appends the fields of m that may leave.
 func (f *Filter) putLogon(b []byte, m *eventv1.Logon) []byte {
 	if f.levels[Logons] > Drop {
-		b = putEnum(b, 8, m.Kind, knownLogonKind)
 		if m.User != nil {
 			at := len(b)
 			b = f.putUser(putOpen(b, 18), m.User)
 			b = putClose(b, at, 1)
 		}
+		b = putEnum(b, 8, m.Kind, knownLogonKind)
 		b = putEnum(b, 24, m.Type, knownLogonType)
 		b = putUint(b, 32, uint64(m.DurationSeconds))
 	}

@@ -89,11 +89,8 @@ func emitPut(m *message, out *source) {
 	out.p("\n// put%s appends the %s of m that may leave.", m.goName(), which)
 	out.p("func (f *Filter) put%s(b []byte, m *eventv1.%s) []byte {", m.goName(), m.goName())
 	guard := ""
-	for _, f := range m.fields {
-		if f.folded() {
-			continue
-		}
-		if g := presence(m, f); g != guard {
+	for _, f := range m.inOrder() {
+		if g := presence(f); g != guard {
 			if guard != "" {
 				out.p("}")
 			}
@@ -107,19 +104,48 @@ func emitPut(m *message, out *source) {
 		out.p("}")
 	}
 	out.p("return b\n}")
+	if m.person() {
+		emitMeet(m, out)
+	}
+}
+
+// inOrder returns the fields of m that are not folded, people first: their
+// names are identities that the rules must know before they look for identities
+// in other fields.
+func (m *message) inOrder() []*field {
+	var people, others []*field
+	for _, f := range m.fields {
+		switch {
+		case f.folded():
+		case f.msg != nil && f.msg.person():
+			people = append(people, f)
+		default:
+			others = append(others, f)
+		}
+	}
+	return append(people, others...)
+}
+
+// emitMeet writes the function that shows a person to the rules where no person
+// may leave.
+func emitMeet(m *message, out *source) {
+	out.p("\n// meet%s lets the rules know the names in m, and appends nothing.", m.goName())
+	out.p("func (f *Filter) meet%s(m *eventv1.%s) {", m.goName(), m.goName())
+	for _, f := range m.fields {
+		if info := classes[f.class]; info.text != "" {
+			out.p("_ = %s", ruled(m, f, info.text, "m."+f.GoName))
+		}
+	}
+	out.p("}")
 }
 
 // presence returns the condition under which a field leaves at all. Text has
 // none: its rule gives the empty text.
-func presence(m *message, f *field) string {
+func presence(f *field) string {
 	if f.class == privacyv1.Class_PLAIN || f.kind() == protoreflect.StringKind || f.kind() == protoreflect.BytesKind {
 		return ""
 	}
-	cond := fmt.Sprintf("f.levels[%s] > Drop", classes[f.class].key)
-	if f.msg != nil && f.msg.person() && m.interval() {
-		cond += " && f.levels[SummaryInterval] > Day"
-	}
-	return cond
+	return fmt.Sprintf("f.levels[%s] > Drop", classes[f.class].key)
 }
 
 // emitField writes the statement that appends one field.
@@ -145,8 +171,7 @@ func emitField(m *message, f *field, out *source) {
 	case protoreflect.EnumKind:
 		out.p("b = putEnum(b, %d, %s, known%s)", tag(f), value, f.Enum.GoIdent.GoName)
 	case protoreflect.MessageKind:
-		out.p("if %s != nil {\nat := len(b)\nb = f.put%s(putOpen(b, %d), %s)\nb = putClose(b, at, %d)\n}",
-			value, f.msg.goName(), tag(f), value, tagSize(f))
+		emitMessage(m, f, value, out)
 	case protoreflect.BoolKind:
 		out.p("b = putBool(b, %d, %s)", tag(f), value)
 	case protoreflect.Sint32Kind, protoreflect.Sint64Kind:
@@ -154,6 +179,17 @@ func emitField(m *message, f *field, out *source) {
 	default:
 		out.p("b = putUint(b, %d, uint64(%s))", tag(f), value)
 	}
+}
+
+// emitMessage writes the statement that appends one nested message.
+func emitMessage(m *message, f *field, value string, out *source) {
+	out.p("if %s != nil {", value)
+	if f.msg.person() && m.interval() {
+		out.p("if f.levels[SummaryInterval] <= Day {\nf.meet%s(%s)\n} else {", f.msg.goName(), value)
+		defer out.p("}")
+	}
+	out.p("at := len(b)\nb = f.put%s(putOpen(b, %d), %s)\nb = putClose(b, at, %d)\n}",
+		f.msg.goName(), tag(f), value, tagSize(f))
 }
 
 // ruled returns the call of a class's rule on a value.
