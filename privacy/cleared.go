@@ -14,9 +14,11 @@ type Stamp struct {
 // one. Its bytes are good until the next Apply of that Filter; Clone keeps them.
 type Cleared struct {
 	stamp *Stamp
-	kind  uint8    // index into the generated table of summaries; 0: not a summary
-	wire  []byte   // the encoded event, or in a summary the fields that are keys
-	sums  []uint64 // in a summary, the fields that are folded
+	kind  uint8    // index into kinds; 0: none
+	head  int32    // in a summary, how much of wire stands before its message; else 0
+	time  int64    // milliseconds since 1970 UTC
+	wire  []byte   // the encoded event; of a summary without the length of its message and without the folded fields
+	sums  []uint64 // in a summary, the folded fields, in the schema's order
 }
 
 // Stamp returns the policy and key that cleared the event. It is nil only in
@@ -24,14 +26,46 @@ type Cleared struct {
 func (c Cleared) Stamp() *Stamp { return c.stamp }
 
 // Summary reports whether the event can be merged with others.
-func (c Cleared) Summary() bool { return c.kind != 0 }
+func (c Cleared) Summary() bool { return c.head != 0 }
 
-// MergeKey returns the bytes that are equal in summaries that Merge folds. They
-// are already filtered. The caller must not change them.
+// Kind returns the name of the event's field in event.v1.Event, such as
+// "process_start".
+func (c Cleared) Kind() string { return kinds[c.kind].name }
+
+// KindNumber returns the number of that field, and 0 in the zero Cleared.
+func (c Cleared) KindNumber() int32 { return kinds[c.kind].number }
+
+// TimeUnixMs returns the event's time as it leaves.
+func (c Cleared) TimeUnixMs() int64 { return c.time }
+
+// MergeKey returns the bytes that are equal in summaries of one stamp that Merge
+// folds, and in no others. They are already filtered. The caller must not change
+// them.
 func (c Cleared) MergeKey() []byte { return c.wire }
 
 // Clone returns a copy that stays good after the next Apply.
 func (c Cleared) Clone() Cleared {
 	c.wire, c.sums = slices.Clone(c.wire), slices.Clone(c.sums)
 	return c
+}
+
+// AppendTo appends the encoded event to b.
+func (c Cleared) AppendTo(b []byte) []byte {
+	if !c.Summary() {
+		return append(b, c.wire...)
+	}
+	folds := kinds[c.kind].folds
+	keys := c.wire[c.head:]
+	b = append(b, c.wire[:c.head]...)
+	b = appendVarint(b, uint64(len(keys)+sizeSums(folds, c.sums)))
+	return putSums(append(b, keys...), folds, c.sums)
+}
+
+// Size returns how many bytes AppendTo appends.
+func (c Cleared) Size() int {
+	if !c.Summary() {
+		return len(c.wire)
+	}
+	sums := sizeSums(kinds[c.kind].folds, c.sums)
+	return len(c.wire) + sizeVarint(uint64(len(c.wire)-int(c.head)+sums)) + sums
 }
