@@ -34,6 +34,9 @@ const healthEvery = 5 * time.Minute
 type Options struct {
 	Version string
 	Paths   configs.AgentPaths
+	// LastGoodDir is where the last good form of each file of the settings is
+	// kept over a restart; "" keeps it in memory only.
+	LastGoodDir string
 	Log     *slog.Logger
 	Specs   []collectors.Spec // nil: Builtin
 	// Level receives log.level of the settings whenever it changes; nil: nobody
@@ -63,6 +66,7 @@ type Agent struct {
 	mu     sync.Mutex // guards what follows
 	loaded *configs.Loaded
 	ident  *identity.Identity
+	keeper *identity.Keeper
 	keyErr string
 	since  time.Time // when the policy in force took effect
 	people []string  // identities that the filter in force knows
@@ -70,7 +74,11 @@ type Agent struct {
 
 // New reads the settings and opens the spool. It starts nothing.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Log, loader: configs.NewLoader(o.Paths), start: time.Now()}
+	a := &Agent{o: o, log: o.Log, start: time.Now()}
+	a.loader = configs.NewLoader(o.Paths, o.LastGoodDir)
+	if err := a.loader.ApplyOverrides(o.Overrides); err != nil {
+		return nil, err
+	}
 	if o.Specs == nil {
 		a.o.Specs = Builtin()
 	}
@@ -93,7 +101,8 @@ func New(o Options) (*Agent, error) {
 		Address: set.Gateway.Address, ServerName: set.Gateway.Name,
 		Proxy: set.Gateway.Proxy, ProxyCredentialsFile: set.Gateway.ProxyCredentialsFile,
 		TLS: a.clientTLS, AgentVersion: o.Version, Log: o.Log,
-		Linger: o.Linger, FirstReconnect: o.FirstReconnect,
+		Linger: o.Linger, FirstJitter: o.FirstReconnect, Health: a.spoolSize,
+		OnDirective: a.directive,
 	})
 	return a, nil
 }
@@ -103,11 +112,6 @@ func (a *Agent) load() *configs.Loaded {
 	l := a.loader.Load()
 	for _, f := range l.Faults {
 		a.log.Error("settings refused", "place", fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col), "key", f.Key, "wrong", f.Text)
-	}
-	for key, value := range a.o.Overrides {
-		if err := l.Settings.Override(key, value); err != nil {
-			a.log.Error("override refused", "key", key, "err", err)
-		}
 	}
 	if a.o.Level != nil {
 		a.o.Level(l.Settings.Log.Level)
@@ -158,7 +162,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // watch tells changed whenever a file of the settings has changed.
 func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
-	err := configs.Watch(ctx, a.o.Paths, func() {
+	err := a.loader.Watch(ctx, func() {
 		select {
 		case changed <- struct{}{}:
 		default:

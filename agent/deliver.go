@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/discreet-agent/discreet/agent/identity"
+	uplinkv1 "github.com/discreet-agent/discreet/proto/uplink/v1"
 )
 
 // errNotEnrolled says that there is no certificate to show yet.
@@ -36,12 +37,16 @@ func (a *Agent) deliver(ctx context.Context) {
 		return
 	}
 	a.setIdentity(id)
+	keeper := identity.NewKeeper(id, identity.Renewal{Address: req.Address, ServerName: req.ServerName, Dir: req.Dir, Dial: req.Dial},
+		func(id *identity.Identity) { a.setIdentity(id); a.uplink.Kick() }, a.log)
+	a.mu.Lock()
+	a.keeper = keeper
+	a.mu.Unlock()
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
-		identity.RenewLoop(ctx, req, a.log, func(id *identity.Identity) {
-			a.setIdentity(id)
-			a.uplink.Kick()
-		})
+		if err := keeper.Run(ctx); err != nil {
+			a.log.Error("certificate is not renewed any more", "err", err)
+		}
 	})
 	if err := a.uplink.Run(ctx); err != nil {
 		a.log.Error("uplink ended", "err", err)
@@ -62,6 +67,23 @@ func (a *Agent) setIdentity(id *identity.Identity) {
 	a.mu.Lock()
 	a.ident = id
 	a.mu.Unlock()
+}
+
+// directive follows what the gateway asks for beside the pace: it can only ask
+// for a new certificate.
+func (a *Agent) directive(d uplinkv1.DirectiveCode) {
+	a.mu.Lock()
+	keeper := a.keeper
+	a.mu.Unlock()
+	if d == uplinkv1.DirectiveCode_DIRECTIVE_CODE_ROTATE_CERT && keeper != nil {
+		keeper.Kick()
+	}
+}
+
+// spoolSize says how much waits, for the uplink's sign of life.
+func (a *Agent) spoolSize() (events, bytes uint64) {
+	st := a.spool.Stats()
+	return uint64(max(st.Events, 0)), uint64(max(st.Bytes, 0))
 }
 
 // clientTLS is called for each connection: the certificate may be a new one.

@@ -19,7 +19,7 @@ import (
 // result is the identities that it knows.
 func (a *Agent) newFilter(l *configs.Loaded) (*privacy.Filter, []string, error) {
 	host, _ := os.Hostname()
-	ctx := l.Context()
+	ctx := l.Settings.Context()
 	ctx.OS, ctx.Host, ctx.Location = system, host, time.Local
 	ctx.Identities = people()
 	keys, err := pseudonyms(l)
@@ -31,12 +31,10 @@ func (a *Agent) newFilter(l *configs.Loaded) (*privacy.Filter, []string, error) 
 // use.
 func pseudonyms(l *configs.Loaded) (*privacy.Pseudonyms, error) {
 	p := l.Settings.Privacy.Pseudonym
-	switch {
-	case p.Mode == "sealed":
+	switch p.Source() {
+	case "sealed":
 		return nil, errors.New("pseudonym mode sealed is not in this version; hint: use tenant_key or device_key")
-	case p.Mode == "tenant_key" && p.TenantKeyFile == "":
-		return nil, errors.New("pseudonym mode tenant_key needs tenant_key_file")
-	case p.Mode != "device_key" && p.TenantKeyFile != "":
+	case "tenant_key":
 		return privacy.ReadKeyFile(p.TenantKeyFile, p.KeyID)
 	}
 	return deviceKey(filepath.Join(l.Settings.StateDir, "device.key"))

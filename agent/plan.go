@@ -14,7 +14,7 @@ import (
 func planFor(spec collectors.Spec, l *configs.Loaded) plan {
 	p := plan{asset: collectors.Asset{ID: l.Settings.Device.AssetID, Tags: l.Settings.Device.Tags}}
 	own := l.Settings.Collectors[spec.Name]
-	p.rung = rungByName(own.Rung)
+	p.rung = own.Rung()
 	if !own.Enabled {
 		p.state, p.why = "disabled", "collectors."+spec.Name+".enabled is false"
 		return p
@@ -57,12 +57,6 @@ func rungName(r eventv1.Rung) string {
 		return ""
 	}
 	return strings.ToLower(strings.TrimPrefix(r.String(), "RUNG_"))
-}
-
-// rungByName returns the rung that settings call name; auto and unknown ones
-// are the best that works.
-func rungByName(name string) eventv1.Rung {
-	return eventv1.Rung(eventv1.Rung_value["RUNG_"+strings.ToUpper(name)])
 }
 
 // statusByState is a collector's state as the health event carries it.

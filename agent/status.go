@@ -107,7 +107,7 @@ func (a *Agent) Status() Status {
 
 func gatewayStatus(address string, up uplink.Status) GatewayStatus {
 	g := GatewayStatus{
-		Address: address, Connected: up.Connected, Reason: up.Reason,
+		Address: address, Connected: up.Connected, Reason: up.Reason.Text(),
 		EventsAcked: up.EventsAcked, BytesSent: up.BytesSent, Reconnects: up.Reconnects,
 	}
 	if !up.LastAck.IsZero() {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -30,14 +29,14 @@ func configCommand(s *shared) *cobra.Command {
 		&cobra.Command{
 			Use: "schema", Short: "print the JSON Schema of agent.yaml", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
-				_, err := c.OutOrStdout().Write(configs.AgentSchema())
+				_, err := c.OutOrStdout().Write(configs.Schema())
 				return err
 			},
 		},
 		&cobra.Command{
 			Use: "example", Short: "print a sample agent.yaml with every key", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
-				_, err := c.OutOrStdout().Write(configs.AgentSample())
+				_, err := c.OutOrStdout().Write(configs.AgentYAML(configs.SystemPlaces()))
 				return err
 			},
 		},
@@ -68,17 +67,24 @@ func (s *shared) validate(w io.Writer) error {
 	return nil
 }
 
+// show prints the settings in force as one file, with the place that each value
+// comes from beside it.
 func (s *shared) show(w io.Writer) error {
 	l := s.loaded()
-	values := l.Values()
 	if s.json {
-		return printJSON(w, values)
+		all := []configs.Explanation{}
+		for _, key := range l.Keys() {
+			e, err := l.Explain(key)
+			if err != nil {
+				return fail(exitFailure, err)
+			}
+			all = append(all, e)
+		}
+		return printJSON(w, all)
 	}
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	for _, v := range values {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", v.Key, v.Value, from(v.Layer, v.Source))
+	if _, err := w.Write(l.YAML()); err != nil {
+		return err
 	}
-	t.Flush()
 	if len(l.Faults) > 0 {
 		return fail(exitConfig, errors.New("some files have faults; hint: discreet-agent config validate"))
 	}
@@ -100,20 +106,6 @@ func (s *shared) explain(w io.Writer, key string) error {
 	if s.json {
 		return printJSON(w, e)
 	}
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(t, "key\t%s\n", e.Key)
-	fmt.Fprintf(t, "value\t%s\n", e.Value)
-	fmt.Fprintf(t, "decided by\t%s\n", from(e.Layer, e.Source))
-	if e.BoundBy != "" {
-		fmt.Fprintf(t, "bound by\t%s\n", e.BoundBy)
-	}
-	fmt.Fprintf(t, "default\t%s\n", e.Default)
-	fmt.Fprintf(t, "meaning\t%s\n", e.Doc)
-	if len(e.Allowed) > 0 {
-		fmt.Fprintf(t, "allowed\t%s\n", strings.Join(e.Allowed, ", "))
-	}
-	for _, o := range e.Outvoted {
-		fmt.Fprintf(t, "outvoted\t%s by %s\n", o.Value, from(o.Layer, o.Source))
-	}
-	return t.Flush()
+	_, err = fmt.Fprintln(w, strings.TrimRight(e.String(), "\n"))
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/discreet-agent/discreet/agent"
+	"github.com/discreet-agent/discreet/agent/uplink"
 	"github.com/discreet-agent/discreet/configs"
 )
 
@@ -51,16 +53,16 @@ func (s *shared) run(ctx context.Context, f runFlags) error {
 		if !ok {
 			return fail(exitUsage, fmt.Errorf("--set %s: want KEY=VALUE", kv))
 		}
-		var check configs.Agent
-		if err := check.Override(key, value); err != nil {
-			return fail(exitUsage, err)
-		}
 		overrides[key] = value
 	}
+	if err := configs.NewLoader(configs.AgentPaths{}, "").ApplyOverrides(overrides); err != nil {
+		return fail(exitUsage, err)
+	}
+	uplink.Quiet()
 	level := &slog.LevelVar{}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	a, err := agent.New(agent.Options{
-		Version: version, Paths: s.paths(), Log: log, Overrides: overrides,
+		Version: version, Paths: s.paths(), LastGoodDir: s.lastGoodDir(), Log: log, Overrides: overrides,
 		Level:  func(name string) { _ = level.UnmarshalText([]byte(name)) },
 		Linger: f.linger, FirstReconnect: f.reconnect,
 		Ready: func() { log.Info("agent started", "version", version, "pid", os.Getpid()) },
@@ -69,6 +71,16 @@ func (s *shared) run(ctx context.Context, f runFlags) error {
 		return fail(exitFailure, err)
 	}
 	return fail(exitFailure, a.Run(ctx))
+}
+
+// lastGoodDir is where the last good form of each file of the settings outlives
+// a restart. It cannot depend on the settings themselves: with a file in another
+// place there is none.
+func (s *shared) lastGoodDir() string {
+	if s.config != "" {
+		return ""
+	}
+	return filepath.Join(configs.SystemPlaces().State, "last-good")
 }
 
 // program lets the system's service manager drive run.

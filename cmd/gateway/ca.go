@@ -64,7 +64,9 @@ it needs nothing else. The gateway keeps only its hash.`,
 				if err != nil {
 					return err
 				}
-				secret, tok, err := access.CreateToken(c.Context(), r.store, ca.Pin(), uses, time.Now().Add(expires), group)
+				secret, tok, err := access.CreateToken(c.Context(), r.store, ca.Pin(), access.TokenOptions{
+					Group: group, Uses: uses, Expires: time.Now().Add(expires), Now: time.Now(),
+				})
 				if err != nil {
 					return fail(exitUsage, err)
 				}

@@ -113,7 +113,7 @@ func (s *shared) settings() (configs.Gateway, error) {
 	if file == "" {
 		file = configs.DefaultGatewayFile()
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return configs.DefaultGateway(), nil
+			return configs.GatewayDefaults(), nil
 		}
 	}
 	set, faults := configs.LoadGateway(file)

@@ -50,23 +50,33 @@ func serve(ctx context.Context, r *room) error {
 	}
 	o := ingest.Options{
 		Limits: ingest.Limits{
-			MaxBatchEvents: r.set.Limits.MaxBatchEvents, MaxBatchBytes: r.set.Limits.MaxBatchBytes,
-			MaxDecodedBytes: r.set.Limits.MaxDecodedBytes, WindowBatches: r.set.Limits.WindowBatches,
+			BatchEvents: r.set.Limits.MaxBatchEvents, BatchBytes: int(r.set.Limits.MaxBatchBytes),
+			DecodedBytes: int(r.set.Limits.MaxDecodedBytes), WindowBatches: r.set.Limits.WindowBatches,
 			StreamsPerDevice: r.set.Limits.StreamsPerDevice,
 		},
 		Log:   log,
 		Check: func(p privacy.Policy, ev *eventv1.Event) error { return p.Check(ev) },
+		Field: forbiddenField,
 	}
 	auth := &access.Authorizer{CA: ca, Registry: r.store}
 	srv := ingest.NewGRPC(tlsConf, o)
 	uplinkv1.RegisterUplinkServer(srv, ingest.New(r.store, r.store, auth, o))
-	enrollv1.RegisterEnrollmentServer(srv, access.NewEnrollment(ca, r.store, access.EnrollmentOptions{CertificateDays: r.set.CertificateDays, Log: log}))
+	enrollv1.RegisterEnrollmentServer(srv, access.NewEnrollment(ca, r.store, access.EnrollmentOptions{Days: r.set.CertificateDays, Log: log}))
 	lis, err := net.Listen("tcp", r.set.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	log.Info("gateway started", "version", version, "listen", lis.Addr().String(), "pid", os.Getpid())
 	return run(ctx, srv, lis, r, log)
+}
+
+// forbiddenField names the field that the second look is about.
+func forbiddenField(err error) string {
+	var f *privacy.Forbidden
+	if errors.As(err, &f) {
+		return f.Field
+	}
+	return ""
 }
 
 func run(ctx context.Context, srv *grpc.Server, lis net.Listener, r *room, log *slog.Logger) error {

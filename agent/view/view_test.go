@@ -1,0 +1,107 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// serveIn serves reply in a folder of its own until the test ends.
+func serveIn(t *testing.T, reply func(Request) (any, error)) string {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var serving sync.WaitGroup
+	serving.Go(func() { s.Serve(ctx, reply) })
+	t.Cleanup(func() { stop(); serving.Wait() })
+	return dir
+}
+
+func TestAsk(t *testing.T) {
+	dir := serveIn(t, func(q Request) (any, error) {
+		if q.Command != "status" {
+			return nil, errors.New("unknown command")
+		}
+		return map[string]int{"events": 7}, nil
+	})
+	var got map[string]int
+	if err := Ask(dir, Request{"status"}, &got); err != nil || got["events"] != 7 {
+		t.Errorf("Ask(status) = %v, %v; want events 7", got, err)
+	}
+	if err := Ask(dir, Request{"other"}, &got); err == nil || err.Error() != "unknown command" {
+		t.Errorf("Ask(other) = %v; want the agent's error", err)
+	}
+}
+
+func TestAskWithoutAgent(t *testing.T) {
+	if err := Ask(t.TempDir(), Request{"status"}, nil); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("Ask without an agent = %v; want ErrNotRunning", err)
+	}
+}
+
+func TestListenTwice(t *testing.T) {
+	dir := serveIn(t, func(Request) (any, error) { return nil, nil })
+	if _, err := Listen(dir); err == nil {
+		t.Error("Listen beside a living agent succeeded; want an error")
+	}
+}
+
+func TestListenReplacesStaleSocket(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(dir, socketName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	s, err := Listen(dir)
+	if err != nil {
+		t.Fatalf("Listen over a stale socket = %v; want it replaced", err)
+	}
+	s.l.Close()
+	if _, err := os.Stat(filepath.Join(dir, socketName)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket stays after the agent has stopped: %v", err)
+	}
+}
+
+func TestGarbageRequests(t *testing.T) {
+	dir := serveIn(t, func(Request) (any, error) { t.Error("a garbage request was answered"); return nil, nil })
+	for _, garbage := range []string{"\n", "{\n", "[1,2]\n", string(make([]byte, 2*maxRequest))} {
+		c, err := net.Dial("unix", filepath.Join(dir, socketName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Write([]byte(garbage))
+		buf := make([]byte, 256)
+		_, _ = c.Read(buf)
+		c.Close()
+	}
+}
+
+func FuzzServe(f *testing.F) {
+	f.Add([]byte(`{"command":"status"}` + "\n"))
+	f.Add([]byte("{\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		here, there := net.Pipe()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			serve(there, func(Request) (any, error) { return "x", nil })
+			there.Close()
+		}()
+		go func() { _, _ = here.Write(in); _, _ = here.Write([]byte("\n")) }()
+		buf := make([]byte, 256)
+		_, _ = here.Read(buf)
+		here.Close()
+		<-done
+	})
+}
