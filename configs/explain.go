@@ -1,0 +1,258 @@
+package configs
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/discreet-agent/discreet/privacy"
+)
+
+// Explanation says what one key is and where its value comes from.
+type Explanation struct {
+	Key      string   `json:"key"`
+	Value    string   `json:"value"` // as a file spells it
+	Layer    string   `json:"layer"`
+	Source   string   `json:"source"` // file:line; "" where it is built in
+	Default  string   `json:"default"`
+	BoundBy  string   `json:"bound_by"`
+	Meaning  string   `json:"meaning"`
+	Allowed  []string `json:"allowed,omitempty"`
+	Outvoted []Named  `json:"outvoted,omitempty"` // highest first
+	Refused  []string `json:"refused,omitempty"`  // faults at this key
+	Note     string   `json:"note,omitempty"`
+}
+
+// Named is a value that a layer names and that does not hold.
+type Named struct {
+	Value  string `json:"value"`
+	Layer  string `json:"layer"`
+	Source string `json:"source"`
+}
+
+// Keys returns every key that Explain knows, in the order of the sample file.
+func (l *Loaded) Keys() []string {
+	var out []string
+	walk(l.table, func(path string, _ *key) { out = append(out, path) })
+	return out
+}
+
+// walk calls f for every setting, and for the two maps of constraints as a
+// whole.
+func walk(table []key, f func(path string, k *key)) {
+	leaves("", table, func(path string, k *key) {
+		for _, whole := range []string{"privacy.tighten", "privacy_floor"} {
+			if path == whole || strings.HasPrefix(path, whole+".") {
+				if first := whole + "." + privacy.Key(0).String(); path == first {
+					f(whole, &key{name: whole, kind: kindSection, def: "{}", doc: wholeDoc(table, whole)})
+				}
+				return
+			}
+		}
+		f(path, k)
+	})
+}
+
+func wholeDoc(table []key, path string) string {
+	k := &key{keys: table}
+	for word := range strings.SplitSeq(path, ".") {
+		k = find(k.keys, word)
+	}
+	return k.doc
+}
+
+// Explain explains a key by its dotted path; a privacy key may be given without
+// the section. It fails where there is no such key.
+func (l *Loaded) Explain(name string) (Explanation, error) {
+	if _, ok := privacy.ParseKey(name); ok {
+		name = "privacy." + name
+	}
+	var row *key
+	walk(l.table, func(path string, k *key) {
+		if path == name {
+			row = k
+		}
+	})
+	if row == nil {
+		return Explanation{}, l.unknown(name)
+	}
+	e := Explanation{Key: name, Meaning: row.doc, Allowed: row.enum, Default: row.def, Layer: layerDefaults}
+	switch row.kind {
+	case kindLevel:
+		l.explainLevel(&e, row.level)
+	case kindSection:
+		l.explainWhole(&e)
+	default:
+		l.explainValue(&e, row)
+	}
+	for _, f := range l.Faults {
+		if f.Key == name || strings.HasPrefix(f.Key, name+"[") || row.kind == kindSection && strings.HasPrefix(f.Key, name+".") {
+			e.Refused = append(e.Refused, f.String())
+		}
+	}
+	return e, nil
+}
+
+func (l *Loaded) unknown(name string) error {
+	keys := l.Keys()
+	for _, k := range keys {
+		if strings.HasPrefix(k, name+".") {
+			return fmt.Errorf("key %.80q is a section; hint: ask for one of its keys, such as %s", name, k)
+		}
+	}
+	hint := didYouMean(name, keys)
+	for _, k := range keys {
+		if hint == "" && strings.HasSuffix(k, "."+name) {
+			hint = "did you mean " + k + "?"
+		}
+	}
+	if hint == "" {
+		hint = `"config schema" lists every key`
+	}
+	return fmt.Errorf("key %.80q: unknown; hint: %s", name, hint)
+}
+
+func (l *Loaded) explainLevel(e *Explanation, k privacy.Key) {
+	d := l.Decisions[k]
+	e.Value, e.Layer, e.Source, e.BoundBy, e.Default = d.Level.String(), d.Layer, d.Source, d.BoundBy, d.Default.String()
+	if l.OnlyHealth {
+		e.Note = "nothing but health leaves: a file has a fault, and there is no last good form of it"
+	}
+	for _, o := range d.Outvoted {
+		e.Outvoted = append(e.Outvoted, Named{o.Level.String(), o.Layer, o.Source})
+	}
+}
+
+func (l *Loaded) explainValue(e *Explanation, row *key) {
+	add := func(v any, la *layer, line int) {
+		if e.Layer != layerDefaults {
+			e.Outvoted = slices.Insert(e.Outvoted, 0, Named{e.Value, e.Layer, e.Source})
+		}
+		e.Value, e.Layer, e.Source = row.flow(v), la.name, la.source(line)
+	}
+	e.Default = row.flow(l.layers[0].bags[mainBag].entries[e.Key].value)
+	for _, la := range l.layers {
+		if v, ok := la.bags[mainBag].entries[e.Key]; ok {
+			add(v.value, la, v.line)
+		}
+	}
+	if v, ok := l.floored[e.Key]; ok {
+		add(v.value, l.floorLayer, v.line)
+		e.BoundBy = "floor"
+	}
+	if at := l.Settings.Summary.Flush; e.Key == "summary.flush" && e.Value != row.flow(at) {
+		e.Outvoted = slices.Insert(e.Outvoted, 0, Named{e.Value, e.Layer, e.Source})
+		d := l.Decisions[privacy.SummaryInterval]
+		e.Value, e.Layer, e.Source, e.BoundBy = row.flow(at), d.Layer, d.Source, "summary_interval"
+	}
+}
+
+// explainWhole explains tighten, which holds from every layer, and the floor,
+// which one layer sets.
+func (l *Loaded) explainWhole(e *Explanation) {
+	levels := l.Floor
+	if e.Key == "privacy.tighten" {
+		levels = map[privacy.Key]privacy.Level{}
+		for _, la := range l.layers {
+			for k, p := range la.bags[tightenBag].levels {
+				if have, ok := levels[k]; !ok || p.level < have {
+					levels[k] = p.level
+				}
+				e.Layer, e.Source = la.name, la.source(p.line)
+			}
+		}
+	} else if l.floorLayer != nil {
+		e.Layer, e.Source = l.floorLayer.name, l.floorLayer.file
+	}
+	e.Value = l.flowMap(e.Key, levels)
+}
+
+// flowMap writes levels, and for the floor its other entries, on one line.
+func (l *Loaded) flowMap(path string, levels map[privacy.Key]privacy.Level) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(levels)) {
+		parts = append(parts, k.String()+": "+levels[k].String())
+	}
+	if path == "privacy_floor" && l.floorLayer != nil {
+		parts = append(parts, flowNested(path, l.floorLayer.bags[floorBag].entries)...)
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func flowNested(prefix string, entries map[string]entry) []string {
+	var parts []string
+	nested := map[string][]string{}
+	for _, path := range slices.Sorted(maps.Keys(entries)) {
+		e := entries[path]
+		name := strings.TrimPrefix(path, prefix+".")
+		if section, leaf, ok := strings.Cut(name, "."); ok {
+			nested[section] = append(nested[section], leaf+": "+e.key.flow(e.value))
+		} else {
+			parts = append(parts, name+": "+e.key.flow(e.value))
+		}
+	}
+	for _, section := range slices.Sorted(maps.Keys(nested)) {
+		parts = append(parts, section+": {"+strings.Join(nested[section], ", ")+"}")
+	}
+	return parts
+}
+
+// String returns the explanation as "config explain" prints it.
+func (e Explanation) String() string {
+	var b strings.Builder
+	from := func(layer, source string) string {
+		if source == "" {
+			return layer
+		}
+		return layer + " " + source
+	}
+	fmt.Fprintf(&b, "%s = %s\n  from:     %s\n", e.Key, e.Value, from(e.Layer, e.Source))
+	if e.BoundBy != "" {
+		fmt.Fprintf(&b, "  bound by: %s\n", e.BoundBy)
+	}
+	fmt.Fprintf(&b, "  default:  %s\n  meaning:  %s\n", e.Default, e.Meaning)
+	if len(e.Allowed) > 0 {
+		fmt.Fprintf(&b, "  allowed:  %s\n", strings.Join(e.Allowed, ", "))
+	}
+	for _, o := range e.Outvoted {
+		fmt.Fprintf(&b, "  outvoted: %s from %s\n", o.Value, from(o.Layer, o.Source))
+	}
+	for _, r := range e.Refused {
+		fmt.Fprintf(&b, "  refused:  %s\n", r)
+	}
+	if e.Note != "" {
+		fmt.Fprintf(&b, "  note:     %s\n", e.Note)
+	}
+	return b.String()
+}
+
+// ShowJSON returns the object that "privacy show --json" prints.
+func (l *Loaded) ShowJSON() []byte {
+	type shown struct {
+		Level   string `json:"level"`
+		Layer   string `json:"layer"`
+		Source  string `json:"source"`
+		Default string `json:"default"`
+		BoundBy string `json:"bound_by"`
+	}
+	sum := l.Policy.Digest()
+	out := struct {
+		Preset string            `json:"preset"`
+		Digest string            `json:"digest"`
+		SetBy  string            `json:"set_by"`
+		Keys   map[string]shown  `json:"keys"`
+		Floor  map[string]string `json:"floor"`
+	}{l.Settings.Privacy.Preset, hex.EncodeToString(sum[:]), l.Settings.Privacy.Statement.SetBy, map[string]shown{}, map[string]string{}}
+	for _, d := range l.Decisions {
+		out.Keys[d.Key.String()] = shown{d.Level.String(), d.Layer, d.Source, d.Default.String(), d.BoundBy}
+	}
+	for k, level := range l.Floor {
+		out.Floor[k.String()] = level.String()
+	}
+	data, err := json.Marshal(out)
+	must(err)
+	return data
+}

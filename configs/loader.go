@@ -1,0 +1,204 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Loader reads the agent's settings again and again and remembers the last good
+// form of each file. It is safe for concurrent use.
+type Loader struct {
+	paths AgentPaths
+	good  lastGood
+	table []key
+	base  *layer // the defaults
+	disk  files
+
+	mu    sync.Mutex // guards what follows
+	forms map[string]*layer
+	flags *layer // nil: none
+	seen  [32]byte
+}
+
+// NewLoader returns a Loader of the files that p names. lastGoodDir is where it
+// keeps their last good forms over a restart, "" means in memory only. Nothing
+// is read before Load.
+func NewLoader(p AgentPaths, lastGoodDir string) *Loader {
+	table := agentKeys(SystemPlaces())
+	return &Loader{paths: p, good: lastGood{lastGoodDir}, table: table, base: defaultsLayer(table), disk: diskFiles{}, forms: map[string]*layer{}}
+}
+
+// LoadAgent reads the settings once, without a last good form to fall back on.
+func LoadAgent(p AgentPaths) *Loaded { return NewLoader(p, "").Load() }
+
+// Defaults returns the settings of an agent without a file.
+func Defaults() Agent { return NewLoader(AgentPaths{}, "").Load().Settings }
+
+// Load reads every file. It always returns settings that can be run with: what
+// has a fault is replaced by its last good form, and where there is none nothing
+// but health may leave.
+func (l *Loader) Load() *Loaded {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sources, warnings := readSources(l.paths, l.disk)
+	l.seen = digest(sources)
+	r := &resolver{Loaded: Loaded{table: l.table, layers: []*layer{l.base}, Warnings: warnings}}
+	var present []string
+	for _, s := range sources {
+		present = append(present, s.file)
+		l.add(r, s)
+	}
+	l.forget(present)
+	if !l.blind(sources) {
+		r.warn(l.good.prune(present))
+	}
+	if l.flags != nil {
+		r.layers = append(r.layers, l.flags)
+	}
+	return r.resolve()
+}
+
+// add puts the layer of one source onto r, or its last good form.
+func (l *Loader) add(r *resolver, s source) {
+	var now *layer
+	if s.fault != nil {
+		now = &layer{name: s.layer, file: s.file, faults: []Fault{*s.fault}}
+	} else if now = check(s.layer, s.file, s.data, l.table); len(now.faults) == 0 {
+		l.forms[s.file] = now
+		r.warn(l.good.save(s.file, s.data))
+		r.layers = append(r.layers, now)
+		return
+	}
+	r.Faults = append(r.Faults, now.faults...)
+	r.refused = append(r.refused, now)
+	r.Degraded = true
+	if l.isDir(s.file) {
+		l.addFolder(r, s)
+		return
+	}
+	form := l.lastForm(s)
+	if form == nil {
+		r.OnlyHealth = true
+		return
+	}
+	r.layers = append(r.layers, form)
+}
+
+func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || path == l.paths.PolicyDir }
+
+// addFolder stands in for a folder that cannot be listed: the files that were
+// read from it before stay.
+func (l *Loader) addFolder(r *resolver, s source) {
+	var names []string
+	for file, form := range l.forms {
+		if form.name == s.layer {
+			names = append(names, file)
+		}
+	}
+	sort.Strings(names)
+	for _, file := range names {
+		r.layers = append(r.layers, l.forms[file])
+	}
+	// What else is in it is not known, and could be a floor.
+	if len(names) == 0 {
+		r.OnlyHealth = true
+	}
+}
+
+// lastForm returns the last good form of a source, or nil.
+func (l *Loader) lastForm(s source) *layer {
+	if form := l.forms[s.file]; form != nil {
+		return form
+	}
+	data := l.good.load(s.file)
+	if data == nil {
+		return nil
+	}
+	form := check(s.layer, s.file, data, l.table)
+	if len(form.faults) > 0 {
+		return nil
+	}
+	l.forms[s.file] = form
+	return form
+}
+
+// blind reports whether a folder could not be listed, so that what is gone is
+// not known.
+func (l *Loader) blind(sources []source) bool {
+	return slices.ContainsFunc(sources, func(s source) bool { return l.isDir(s.file) })
+}
+
+// forget drops the forms of files that are gone.
+func (l *Loader) forget(present []string) {
+	for file, form := range l.forms {
+		folder := form.name == layerConfD && slices.Contains(present, l.paths.ConfDir) ||
+			form.name == layerManaged && slices.Contains(present, l.paths.PolicyDir)
+		if !folder && !slices.Contains(present, file) {
+			delete(l.forms, file)
+		}
+	}
+}
+
+// ApplyOverrides sets operational keys from flags or the environment, for this
+// and every later Load. They go over every file. Keys are dotted, values are
+// written as in a file. A privacy key, an unknown one or a wrong value is an
+// error, and then nothing is set.
+func (l *Loader) ApplyOverrides(kv map[string]string) error {
+	flags := &layer{name: layerFlags}
+	flags.bags[mainBag].entries = map[string]entry{}
+	c := &checker{layer: flags, table: l.table}
+	rows := map[string]*key{}
+	leaves("", l.table, func(path string, k *key) { rows[path] = k })
+	var errs []error
+	for path, text := range kv {
+		k := rows[path]
+		switch {
+		case isPrivacy(path):
+			errs = append(errs, fmt.Errorf("%.80s: a privacy key cannot be set by a flag or the environment; hint: set it in agent.yaml", path))
+		case k == nil || path == "schema":
+			errs = append(errs, fmt.Errorf("%.80s: not a key that can be set; hint: \"config schema\" lists every key", path))
+		default:
+			c.override(path, k, text)
+		}
+	}
+	for _, f := range flags.faults {
+		errs = append(errs, fmt.Errorf("%s: %s", f.Key, f.Text))
+	}
+	if len(errs) > 0 {
+		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		return errors.Join(errs...)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flags = flags
+	return nil
+}
+
+// override reads one value that is written as in a file; text needs no quotes.
+func (c *checker) override(path string, k *key, text string) {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+	_, isList := k.kind.list()
+	if isList || k.kind == kindObjects || k.kind == kindBool || k.kind == kindNumber {
+		root, faults := parse("", []byte("value: "+text))
+		if root == nil || len(faults) > 0 || len(root.Content) != 2 {
+			c.fault(n, path, "", "%s, want %s", k.show(n), k.want(k.kind))
+			return
+		}
+		n = root.Content[1]
+	}
+	if v, ok := c.typed(path, k, n); ok {
+		c.bags[mainBag].entries[path] = entry{key: k, value: v}
+	}
+}
+
+// isPrivacy reports whether a path lies under what only files may decide.
+func isPrivacy(path string) bool {
+	head, _, _ := strings.Cut(strings.ToLower(path), ".")
+	return head == "privacy" || head == "privacy_floor"
+}

@@ -1,0 +1,4 @@
+package configs
+
+// SystemPlaces returns the places of this system.
+func SystemPlaces() Places { return DarwinPlaces() }

@@ -1,0 +1,207 @@
+package configs
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The names of the layers, lowest first.
+const (
+	layerDefaults = "defaults"
+	layerFile     = "file"
+	layerConfD    = "conf_d"
+	layerPush     = "push"
+	layerManaged  = "managed"
+	layerFlags    = "flags" // of a foreground run; operational keys only
+)
+
+// maxFiles bounds the files of one folder.
+const maxFiles = 256
+
+// AgentPaths says where the files of the agent's settings are. An empty path
+// means that there is no such layer.
+type AgentPaths struct {
+	File      string // agent.yaml
+	Optional  bool   // File may be missing
+	ConfDir   string // its *.yaml go over File, in lexical order
+	PushFile  string // what the gateway pushed; may be missing
+	PolicyDir string // its *.yaml are the managed policy, in lexical order
+}
+
+// AgentPathsFor returns the paths of file and of its siblings conf.d and
+// policy.d.
+func AgentPathsFor(file string) AgentPaths {
+	dir := filepath.Dir(file)
+	return AgentPaths{File: file, ConfDir: filepath.Join(dir, "conf.d"), PolicyDir: filepath.Join(dir, "policy.d")}
+}
+
+// DefaultAgentPaths returns the paths of this system.
+func DefaultAgentPaths() AgentPaths {
+	return AgentPathsFor(filepath.Join(SystemPlaces().Config, "agent.yaml"))
+}
+
+// DefaultGatewayFile returns the path of gateway.yaml on this system.
+func DefaultGatewayFile() string { return filepath.Join(SystemPlaces().Config, "gateway.yaml") }
+
+// files is how a source is read; tests put their own in its place.
+type files interface {
+	// Read returns the bytes of a regular file, at most maxFile+1, and its mode.
+	Read(path string) ([]byte, fs.FileMode, error)
+	// List returns the names in a folder, sorted.
+	List(dir string) ([]string, error)
+}
+
+type diskFiles struct{}
+
+func (diskFiles) Read(path string) ([]byte, fs.FileMode, error) {
+	// A pipe would block the open, so it is refused before.
+	if st, err := os.Stat(path); err != nil {
+		return nil, 0, err
+	} else if !st.Mode().IsRegular() {
+		return nil, 0, errNotRegular
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	return data, st.Mode(), err
+}
+
+func (diskFiles) List(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+// source is one file as it was found.
+type source struct {
+	layer string
+	file  string
+	data  []byte
+	mode  fs.FileMode
+	fault *Fault // it could not be read, or must not be
+}
+
+// readSource reads one file.
+func readSource(layer, file string, disk files) source {
+	s := source{layer: layer, file: file}
+	var err error
+	s.data, s.mode, err = disk.Read(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.fault = &Fault{File: file, Text: "no such file", Hint: "write it, or name another with --config"}
+	case errors.Is(err, fs.ErrPermission):
+		s.fault = &Fault{File: file, Text: "not readable by this user", Hint: "run as the agent's user or as an administrator"}
+	case err != nil:
+		s.fault = &Fault{File: file, Text: "cannot be read: " + cause(err).Error()}
+	default:
+		s.fault = writableFault(file, s.mode)
+	}
+	return s
+}
+
+// cause strips the path, which the fault names already.
+func cause(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}
+
+// readSources reads every file that p names, lowest layer first.
+func readSources(p AgentPaths, disk files) ([]source, []Warning) {
+	var out []source
+	var warnings []Warning
+	one := func(layer, file string, optional bool) {
+		if file == "" {
+			return
+		}
+		s := readSource(layer, file, disk)
+		if s.fault != nil && optional && s.fault.Text == "no such file" {
+			return
+		}
+		out = append(out, s)
+	}
+	dir := func(layer, path string) {
+		names, ws, fault := listYAML(path, disk)
+		if fault != nil {
+			out = append(out, source{layer: layer, file: path, fault: fault})
+		}
+		warnings = append(warnings, ws...)
+		for _, name := range names {
+			one(layer, filepath.Join(path, name), true) // removed since it was listed
+		}
+	}
+	one(layerFile, p.File, p.Optional)
+	dir(layerConfD, p.ConfDir)
+	one(layerPush, p.PushFile, true)
+	dir(layerManaged, p.PolicyDir)
+	return out, warnings
+}
+
+// listYAML returns the names of the *.yaml in a folder. A folder that is not
+// there is empty.
+func listYAML(dir string, disk files) ([]string, []Warning, *Fault) {
+	if dir == "" {
+		return nil, nil, nil
+	}
+	all, err := disk.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, &Fault{File: dir, Text: "cannot be listed: " + cause(err).Error()}
+	}
+	var names []string
+	var warnings []Warning
+	for _, name := range all {
+		switch ext := filepath.Ext(name); {
+		case strings.HasPrefix(name, "."):
+		case ext == ".yaml":
+			names = append(names, name)
+		case ext == ".yml" || ext == ".json":
+			warnings = append(warnings, Warning{File: filepath.Join(dir, name), Text: "not read", Hint: "rename it to end in .yaml"})
+		}
+	}
+	slices.Sort(names)
+	if len(names) > maxFiles {
+		return nil, warnings, &Fault{File: dir, Text: fmt.Sprintf("%d files, want at most %d", len(names), maxFiles)}
+	}
+	return names, warnings, nil
+}
+
+// digest names the state of all sources: which there are, their modes, what is
+// in them.
+func digest(sources []source) [32]byte {
+	h := sha256.New()
+	for _, s := range sources {
+		fault := ""
+		if s.fault != nil {
+			fault = s.fault.Text
+		}
+		fmt.Fprintf(h, "%q %v %q %d\n", s.file, s.mode, fault, len(s.data))
+		h.Write(s.data)
+	}
+	return [32]byte(h.Sum(nil))
+}

@@ -1,0 +1,252 @@
+package configs
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// The pace of a watch. A change is told at most maxDelay after it was
+// made while the system notifies, and pollBlind+settle/2 after it where it cannot.
+const (
+	settle    = time.Second      // nothing has happened for this long
+	maxDelay  = 2 * time.Second  // under writes that never settle
+	pollQuiet = time.Minute      // for what the system does not notify of: network disks, links into other folders
+	pollBlind = 2 * time.Second  // while there is no notifier at all
+	retry     = 30 * time.Second // how often one is asked for again then
+)
+
+// notifier tells of changes in folders. fsnotify is the one; tests have others.
+type notifier interface {
+	Add(dir string) error
+	Remove(dir string) error
+	Close() error
+	Events() <-chan fsnotify.Event
+	Errors() <-chan error
+}
+
+type fsNotifier struct{ *fsnotify.Watcher }
+
+func (n fsNotifier) Events() <-chan fsnotify.Event { return n.Watcher.Events }
+func (n fsNotifier) Errors() <-chan error          { return n.Watcher.Errors }
+
+func newFSNotifier() (notifier, error) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	return fsNotifier{w}, nil
+}
+
+// Watch calls changed once after each settled change of the files that p names,
+// counted from the state in which it finds them, until ctx is done. It watches
+// folders, not files, so that a file that is replaced, removed or linked anew is
+// seen too. Where the system cannot notify it polls. changed runs in Watch's
+// goroutine and must not block for long.
+func Watch(ctx context.Context, p AgentPaths, changed func()) error {
+	sources, _ := readSources(p, diskFiles{})
+	return newWatcher(p, changed).run(ctx, digest(sources))
+}
+
+// Watch is the package's Watch, counted from what the last Load read: nothing
+// that happens between the two is missed.
+func (l *Loader) Watch(ctx context.Context, changed func()) error {
+	l.mu.Lock()
+	seen := l.seen
+	l.mu.Unlock()
+	return newWatcher(l.paths, changed).run(ctx, seen)
+}
+
+// watcher is one run of Watch. Only its own goroutine touches it.
+type watcher struct {
+	paths   AgentPaths
+	changed func()
+	disk    files
+	open    func() (notifier, error)
+
+	settle, maxDelay, pollQuiet, pollBlind, retry time.Duration
+
+	note    notifier // nil while there is none
+	watched []string
+	blind   bool // some folder is not watched
+	opened  time.Time
+	seen    [32]byte
+	since   time.Time // of the first event that is not settled; zero: none
+	last    time.Time // of the last one
+}
+
+func newWatcher(p AgentPaths, changed func()) *watcher {
+	return &watcher{paths: p, changed: changed, disk: diskFiles{}, open: newFSNotifier,
+		settle: settle, maxDelay: maxDelay, pollQuiet: pollQuiet, pollBlind: pollBlind, retry: retry}
+}
+
+func (w *watcher) run(ctx context.Context, seen [32]byte) error {
+	w.seen = seen
+	defer w.drop()
+	w.rewatch()
+	w.look() // what happened before the folders were watched
+	timer := time.NewTimer(w.wait())
+	defer timer.Stop()
+	for {
+		var events <-chan fsnotify.Event
+		var errs <-chan error
+		if w.note != nil {
+			events, errs = w.note.Events(), w.note.Errors()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case _, ok := <-events:
+			w.event(ok)
+		case _, ok := <-errs: // an overflow, mostly: something was missed
+			w.event(ok)
+		case <-timer.C:
+			w.tick()
+		}
+		timer.Reset(w.wait())
+	}
+}
+
+// event notes that something happened. What it was does not matter: the digest
+// says whether it concerns us. A notifier that has ended is dropped.
+func (w *watcher) event(alive bool) {
+	if !alive {
+		w.drop()
+	}
+	w.last = time.Now()
+	if w.since.IsZero() {
+		w.since = w.last
+	}
+}
+
+// wait returns how long nothing is to be done.
+func (w *watcher) wait() time.Duration {
+	now, calm := time.Now(), w.settle
+	if w.blind {
+		calm /= 2 // the poll has taken its part of the time
+	}
+	switch {
+	case !w.since.IsZero():
+		return max(0, min(w.last.Add(calm).Sub(now), w.since.Add(w.maxDelay).Sub(now)))
+	case w.blind:
+		return w.pollBlind
+	}
+	return w.pollQuiet
+}
+
+// tick is called when wait has passed: something has settled, or it is time to
+// look unasked.
+func (w *watcher) tick() {
+	if w.since.IsZero() {
+		w.rewatch()
+		w.look()
+		return
+	}
+	w.since = time.Time{}
+	w.rewatch()
+	if now := w.now(); now != w.seen {
+		w.seen = now
+		w.changed()
+	}
+}
+
+// look starts to wait for a change to settle if there is one.
+func (w *watcher) look() {
+	if w.now() != w.seen {
+		w.event(true)
+	}
+}
+
+func (w *watcher) now() [32]byte {
+	sources, _ := readSources(w.paths, w.disk)
+	return digest(sources)
+}
+
+func (w *watcher) drop() {
+	if w.note != nil {
+		_ = w.note.Close() // nothing is lost with it
+		w.note, w.watched = nil, nil
+	}
+	w.blind = true
+}
+
+// rewatch watches the folders that matter now. A folder that was removed and
+// made again has lost its watch, so all of them are added again each time;
+// adding twice is nothing.
+func (w *watcher) rewatch() {
+	if w.note == nil {
+		if !w.opened.IsZero() && time.Since(w.opened) < w.retry {
+			return
+		}
+		w.opened = time.Now()
+		note, err := w.open()
+		if err != nil {
+			w.blind = true
+			return
+		}
+		w.note = note
+	}
+	dirs := w.folders()
+	for _, d := range w.watched {
+		if !slices.Contains(dirs, d) {
+			_ = w.note.Remove(d) // it may be gone already
+		}
+	}
+	w.watched, w.blind = w.watched[:0], false
+	for _, d := range dirs {
+		if err := w.note.Add(d); err != nil {
+			w.blind = true // no watches left: polling is slower and sees as much
+			continue
+		}
+		w.watched = append(w.watched, d)
+	}
+}
+
+// folders returns the folders in which a change can concern us: those of the
+// files, those that links lead to, and in the place of one that is not there the
+// nearest that is.
+func (w *watcher) folders() []string {
+	var dirs []string
+	add := func(dir string) {
+		for dir != "" {
+			if st, err := os.Stat(dir); err == nil && st.IsDir() {
+				break
+			}
+			up := filepath.Dir(dir)
+			if up == dir {
+				return
+			}
+			dir = up
+		}
+		if dir != "" && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	file := func(path string) {
+		if path == "" {
+			return
+		}
+		add(filepath.Dir(path))
+		if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
+			add(filepath.Dir(real))
+		}
+	}
+	file(w.paths.File)
+	file(w.paths.PushFile)
+	for _, dir := range []string{w.paths.ConfDir, w.paths.PolicyDir} {
+		if dir == "" {
+			continue
+		}
+		file(dir)
+		add(dir)
+		names, _, _ := listYAML(dir, w.disk)
+		for _, name := range names {
+			file(filepath.Join(dir, name))
+		}
+	}
+	return dirs
+}
