@@ -5,11 +5,13 @@ package identity
 import (
 	"fmt"
 	"os"
+
+	"github.com/discreet-agent/discreet/agent/durable"
 )
 
 // makePrivate makes dir, for its owner alone.
 func makePrivate(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	return os.Chmod(dir, 0o700)
@@ -25,13 +27,3 @@ func exposed(f *os.File) (bool, error) {
 }
 
 func exposedHint(path string) string { return fmt.Sprintf("chmod 600 %s", path) }
-
-// syncDir makes renames in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

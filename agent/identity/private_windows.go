@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/discreet-agent/discreet/agent/durable"
 )
 
 // privateDACL lets SYSTEM, administrators and the owner in, and nobody else; it
@@ -16,7 +18,7 @@ const privateDACL = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)"
 
 // makePrivate makes dir, for SYSTEM, administrators and its owner.
 func makePrivate(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	sd, err := windows.SecurityDescriptorFromString(privateDACL)
@@ -76,6 +78,3 @@ func exposed(f *os.File) (bool, error) {
 func exposedHint(path string) string {
 	return fmt.Sprintf("icacls %q /inheritance:r /grant:r *S-1-5-18:F *S-1-5-32-544:F", path)
 }
-
-// syncDir does nothing: NTFS keeps the order of renames in its own journal.
-func syncDir(string) error { return nil }

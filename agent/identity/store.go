@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/discreet-agent/discreet/agent/durable"
 )
 
 // An identity is three files. A new one is first written to a side slot, whole,
@@ -194,7 +196,7 @@ func settle(dir string) error {
 			}
 		}
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // swap puts the side slot, which must be whole, in the place of what is in use.
@@ -205,7 +207,7 @@ func swap(dir string) error {
 			return fmt.Errorf("swap identity: %w", err)
 		}
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // clearNext empties the side slot.
@@ -252,7 +254,7 @@ func nextKey(dir string) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("encode key: %w", err)
 	}
 	data := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	return key, writeFile(filepath.Join(dir, nextSlot+keyFile), data, 0o600)
+	return key, durable.WriteFile(filepath.Join(dir, nextSlot+keyFile), data, 0o600)
 }
 
 // writeNext puts certificates in the side slot.
@@ -261,7 +263,7 @@ func writeNext(dir, name string, certs []*x509.Certificate) error {
 	for _, c := range certs {
 		data = append(data, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
 	}
-	return writeFile(filepath.Join(dir, nextSlot+name), data, 0o644)
+	return durable.WriteFile(filepath.Join(dir, nextSlot+name), data, 0o644)
 }
 
 // makeCSR makes a certificate request that says nothing but its key.

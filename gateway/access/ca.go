@@ -24,6 +24,8 @@ import (
 	"regexp"
 	"sync"
 	"time"
+
+	"github.com/discreet-agent/discreet/agent/durable"
 )
 
 // The files of an authority, in its folder.
@@ -85,7 +87,7 @@ func InitCA(dir string, o CAOptions) error {
 	if _, err := parseHosts(o.Hosts); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make folder of the authority: %w", err)
 	}
 	for _, name := range []string{caKeyFile, caCertFile, serverKeyFile, serverCertFile} {
@@ -232,7 +234,7 @@ func writeKey(path string, key *ecdsa.PrivateKey) error {
 	if err != nil {
 		return fmt.Errorf("encode key: %w", err)
 	}
-	return writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	return durable.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }
 
 func writeCerts(path string, ders ...[]byte) error {
@@ -240,7 +242,7 @@ func writeCerts(path string, ders ...[]byte) error {
 	for _, der := range ders {
 		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	}
-	return writeFile(path, out, 0o644)
+	return durable.WriteFile(path, out, 0o644)
 }
 
 func readCert(path string) (*x509.Certificate, error) {
