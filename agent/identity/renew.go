@@ -67,7 +67,7 @@ func pendingRenewal(dir string, old *Identity) (*Identity, error) {
 		return nil, nil
 	}
 	id, err := newIdentity(p.key[1], p.chain[1], old.ca)
-	if err != nil || id.device != old.device || !id.NotAfter().After(old.NotAfter()) || !id.NotAfter().After(time.Now()) {
+	if err != nil || id.device != old.device || id.NotAfter().Before(old.NotAfter()) || !id.NotAfter().After(time.Now()) {
 		return nil, nil // of no use; the next key takes its place
 	}
 	return id, nil
