@@ -162,8 +162,8 @@ func parseKey(data []byte) *ecdsa.PrivateKey {
 	return ec
 }
 
-// parseCerts returns nil unless data is one or more certificates and nothing
-// that is cut short.
+// parseCerts returns the certificates in data, or nil where there is none, where
+// one cannot be read or where there are more than anybody needs.
 func parseCerts(data []byte) []*x509.Certificate {
 	var all []*x509.Certificate
 	for {
