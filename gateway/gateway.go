@@ -166,6 +166,8 @@ var (
 // A Registry keeps devices, tokens and the policies that digests stand for. A
 // Store's implementation is one too.
 type Registry interface {
+	// PutDevice adds a device or replaces what is known of it. A device that is
+	// revoked stays revoked, whatever d says: a renewal may race a revocation.
 	PutDevice(ctx context.Context, d DeviceRecord) error
 	// Device returns ErrNotFound where there is none.
 	Device(ctx context.Context, dev Device) (DeviceRecord, error)
