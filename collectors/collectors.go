@@ -55,6 +55,7 @@ type Env struct {
 	ProcRoot string // where /proc is found; "" means "/proc"
 	SysRoot  string // where /sys is found; "" means "/sys"
 	Asset    Asset
+	Version  string // of this agent
 }
 
 // Asset is what IT wrote about the device in its settings.

@@ -1,0 +1,474 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+// startDiag runs the rung NETLINK with short looks and waits for the first.
+func startDiag(t *testing.T, buffer int) *running {
+	t.Helper()
+	r := &running{}
+	d, err := newDiag(testEnv(&r.stats), buffer)
+	if err != nil {
+		t.Skipf("sock_diag is not to be had here (sock_diag(7)): %v", err)
+	}
+	d.every = 20 * time.Millisecond
+	start(t, r, d.run)
+	return r
+}
+
+func listenTCP(t *testing.T, network, address string) (net.Listener, uint16) {
+	t.Helper()
+	// Without MPTCP, which Go's listeners use since 1.24.
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(context.Background(), network, address)
+	if err != nil {
+		t.Skipf("no listener on loopback: %v", err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l, uint16(l.Addr().(*net.TCPAddr).Port)
+}
+
+// exchange makes one connection over which the client sends out bytes and gets
+// in bytes, and closes it, the client first where clientFirst is set.
+func exchange(l net.Listener, out, in int, clientFirst bool) error {
+	failed := make(chan error, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			failed <- err
+			return
+		}
+		defer c.Close()
+		if _, err := io.ReadFull(c, make([]byte, out)); err != nil {
+			failed <- err
+			return
+		}
+		_, err = c.Write(make([]byte, in))
+		if clientFirst && err == nil {
+			_, err = io.Copy(io.Discard, c)
+		}
+		failed <- err
+	}()
+	c, err := net.Dial(l.Addr().Network(), l.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.Write(make([]byte, out)); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(c, make([]byte, in)); err != nil {
+		return err
+	}
+	if !clientFirst {
+		if _, err := io.Copy(io.Discard, c); err != nil {
+			return err
+		}
+	} else {
+		c.Close()
+	}
+	return <-failed
+}
+
+func TestEveryConnectionOnce(t *testing.T) {
+	for _, tt := range []struct{ name, network, address string }{
+		{"IPv4", "tcp4", "127.0.0.1:0"},
+		{"IPv6", "tcp6", "[::1]:0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) { everyConnectionOnce(t, tt.network, tt.address) })
+	}
+}
+
+func everyConnectionOnce(t *testing.T, network, address string) {
+	const n, out, in = 500, 1000, 5000
+	l, port := listenTCP(t, network, address)
+	r := startDiag(t, closedBuffer)
+	awaitOwner(t, r)
+	for i := range n {
+		if err := exchange(l, out+i, in+2*i, i%2 == 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.await("both ends of all connections", func(e []*eventv1.Event) bool { return len(to(e, port)) >= 2*n })
+	awaitOwner(t, r) // some looks more: nothing may come twice
+	r.stopNow()
+	events := r.events
+	checkFigures(t, to(events, port), n, out, in)
+	if lost := r.stats.Lost(); lost != 0 {
+		t.Errorf("Lost() = %d; want 0", lost)
+	}
+}
+
+func checkFigures(t *testing.T, found []*eventv1.Connection, n, out, in int) {
+	t.Helper()
+	seen := map[eventv1.Direction]map[uint64]int{
+		eventv1.Direction_DIRECTION_OUTBOUND: {},
+		eventv1.Direction_DIRECTION_INBOUND:  {},
+	}
+	oneHigh := 0
+	for _, c := range found {
+		sent, got := c.GetBytesOut(), c.GetBytesIn()
+		i := int(sent) - out
+		want := uint64(in + 2*i)
+		if c.GetDirection() == eventv1.Direction_DIRECTION_INBOUND {
+			i = (int(sent) - in) / 2
+			want = uint64(out + i)
+		}
+		if got == want+1 {
+			oneHigh++ // the FIN, see flow.bytesIn
+		} else if got != want {
+			t.Errorf("%v sent %d: bytes in = %d; want %d", c.GetDirection(), sent, got, want)
+		}
+		seen[c.GetDirection()][sent]++
+		if c.GetOutcome() != eventv1.Outcome_OUTCOME_ESTABLISHED || c.GetScope() != eventv1.Scope_SCOPE_LOOPBACK {
+			t.Errorf("connection = %v; want established, loopback", c)
+		}
+		if c.GetRttAvgUs() == 0 || c.GetSegmentsOut() == 0 || c.GetSegmentsIn() == 0 {
+			t.Errorf("connection = %v; want its RTT and segments", c)
+		}
+	}
+	for i := range n {
+		for direction, sent := range map[eventv1.Direction]int{
+			eventv1.Direction_DIRECTION_OUTBOUND: out + i,
+			eventv1.Direction_DIRECTION_INBOUND:  in + 2*i,
+		} {
+			if times := seen[direction][uint64(sent)]; times != 1 {
+				t.Errorf("%v that sent %d bytes reported %d times; want 1", direction, sent, times)
+			}
+		}
+	}
+	t.Logf("%d connections; bytes in one too high in %d of %d ends", n, oneHigh, len(found))
+}
+
+// awaitOwner opens and closes connections until one of them has an owner: then
+// the collector looks, and knows the listener.
+func awaitOwner(t *testing.T, r *running) {
+	t.Helper()
+	l, port := listenTCP(t, "tcp4", "127.0.0.1:0")
+	ctx, stop := context.WithCancel(context.Background())
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for ctx.Err() == nil {
+			if exchange(l, 1, 1, true) != nil {
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	})
+	defer wait.Wait()
+	defer stop()
+	r.await("owner of a listener", func(e []*eventv1.Event) bool {
+		for _, c := range to(e, port) {
+			if c.GetProgram().GetName() != "" && c.GetDirection() == eventv1.Direction_DIRECTION_INBOUND {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func TestOwnerOfWhatLivesLonger(t *testing.T) {
+	r := startDiag(t, closedBuffer)
+	l, port := listenTCP(t, "tcp4", "127.0.0.1:0")
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitOwner(t, r) // some looks pass
+	c.Close()
+	s.Close()
+	events := r.await("both ends", func(e []*eventv1.Event) bool { return len(to(e, port)) == 2 })
+	exe, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range to(events, port) {
+		p := c.GetProgram()
+		if p.GetPath() != exe || p.GetName() != filepath.Base(exe) || c.GetUser().GetSid() != fmt.Sprint(os.Getuid()) {
+			t.Errorf("%v: program %v, user %v; want %s of uid %d", c.GetDirection(), p, c.GetUser(), exe, os.Getuid())
+		}
+		if c.GetAddress() != "127.0.0.1" || c.GetTransport() != eventv1.Transport_TRANSPORT_TCP {
+			t.Errorf("%v: address %q, %v; want 127.0.0.1, TCP", c.GetDirection(), c.GetAddress(), c.GetTransport())
+		}
+	}
+	r.stopNow()
+}
+
+func TestRefused(t *testing.T) {
+	r := startDiag(t, closedBuffer)
+	l, port := listenTCP(t, "tcp4", "127.0.0.1:0")
+	l.Close()
+	awaitOwner(t, r)
+	for range 5 {
+		if _, err := net.Dial("tcp4", l.Addr().String()); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Fatalf("Dial() = %v; want refused", err)
+		}
+	}
+	events := r.await("five attempts", func(e []*eventv1.Event) bool { return len(to(e, port)) == 5 })
+	for _, c := range to(events, port) {
+		if c.GetOutcome() != eventv1.Outcome_OUTCOME_REFUSED || c.GetBytesOut() != 0 || c.GetBytesIn() != 0 {
+			t.Errorf("connection = %v; want refused, no bytes", c)
+		}
+	}
+	r.stopNow()
+}
+
+func TestConnectedUDP(t *testing.T) {
+	r := startDiag(t, closedBuffer)
+	s, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	port := uint16(s.LocalAddr().(*net.UDPAddr).Port)
+	awaitOwner(t, r)
+	for range 3 {
+		c, err := net.Dial("udp4", s.LocalAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	events := r.await("three flows", func(e []*eventv1.Event) bool { return len(to(e, port)) == 3 })
+	for _, c := range to(events, port) {
+		if c.GetTransport() != eventv1.Transport_TRANSPORT_UDP || c.GetDirection() != eventv1.Direction_DIRECTION_OUTBOUND {
+			t.Errorf("flow = %v; want UDP, outbound", c)
+		}
+	}
+	r.stopNow()
+}
+
+// TestOwnAddressStaysHere connects to an address of the device that is not
+// loopback, where it has one.
+func TestOwnAddressStaysHere(t *testing.T) {
+	var own net.IP
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range list {
+		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLoopback() && n.IP.To4() != nil {
+			own = n.IP
+		}
+	}
+	if own == nil {
+		t.Skip("the machine has no IPv4 address but loopback")
+	}
+	r := startDiag(t, closedBuffer)
+	l, port := listenTCP(t, "tcp4", net.JoinHostPort(own.String(), "0"))
+	awaitOwner(t, r)
+	if err := exchange(l, 10, 10, true); err != nil {
+		t.Fatal(err)
+	}
+	events := r.await("both ends", func(e []*eventv1.Event) bool { return len(to(e, port)) == 2 })
+	for _, c := range to(events, port) {
+		if c.GetAddress() != "127.0.0.1" || c.GetScope() != eventv1.Scope_SCOPE_LOOPBACK {
+			t.Errorf("%v: address and scope are not those of loopback", c.GetDirection())
+		}
+	}
+	r.stopNow()
+}
+
+func TestInterimFiguresAdd(t *testing.T) {
+	r := &running{}
+	d, err := newDiag(testEnv(&r.stats), closedBuffer)
+	if err != nil {
+		t.Skipf("sock_diag is not to be had here (sock_diag(7)): %v", err)
+	}
+	defer d.close()
+	var events []*eventv1.Event
+	r.more = make(chan struct{}, 1)
+	d.track = newTracker(r.emit, d.env.Stats, eventv1.Rung_RUNG_NETLINK)
+	d.owners = newOwners(d.env)
+	look := func() {
+		if err := d.look(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look()
+	l, port := listenTCP(t, "tcp4", "127.0.0.1:0")
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		c.Write(make([]byte, 1000))
+		io.ReadFull(s, make([]byte, 1000))
+		look()
+		d.track.interim(time.Now())
+	}
+	c.Close()
+	io.Copy(io.Discard, s)
+	s.Close()
+	look()
+	look()
+	events = r.events
+	var interim, sum uint64
+	for _, e := range events {
+		x := e.GetConnection()
+		if x.GetPort() == uint32(port) && x.GetDirection() == eventv1.Direction_DIRECTION_OUTBOUND {
+			sum += x.GetBytesOut()
+			if x.GetInterim() {
+				interim++
+			}
+		}
+	}
+	if interim != 3 || sum != 3000 {
+		t.Errorf("interim reports = %d, bytes out in all = %d; want 3, 3000", interim, sum)
+	}
+}
+
+func TestOverrunIsCounted(t *testing.T) {
+	r := &running{}
+	d, err := newDiag(testEnv(&r.stats), 1) // the kernel's least
+	if err != nil {
+		t.Skipf("sock_diag is not to be had here (sock_diag(7)): %v", err)
+	}
+	if d.every != smallEvery {
+		t.Errorf("interval with a small buffer = %v; want %v", d.every, smallEvery)
+	}
+	l, _ := listenTCP(t, "tcp4", "127.0.0.1:0")
+	for range 100 {
+		if err := exchange(l, 1, 1, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.every = 20 * time.Millisecond
+	start(t, r, d.run)
+	r.await("an event", func(e []*eventv1.Event) bool { return len(e) > 0 })
+	r.stopNow()
+	if lost := r.stats.Lost(); lost == 0 {
+		t.Error("Lost() = 0 after a burst into the least of buffers; want more")
+	} else {
+		t.Logf("Lost() = %d of some 200 messages", lost)
+	}
+}
+
+func TestGopsutilSeesWhatLivesLonger(t *testing.T) {
+	r := &running{}
+	src, err := open(eventv1.Rung_RUNG_GOPSUTIL, testEnv(&r.stats))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := src.(*gopsutil)
+	l, port := listenTCP(t, "tcp4", "127.0.0.1:0")
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.more = make(chan struct{}, 1)
+	g.track = newTracker(r.emit, g.env.Stats, eventv1.Rung_RUNG_GOPSUTIL)
+	g.track.untold = true
+	for i := range 4 {
+		if i == 2 {
+			c.Close()
+			s.Close()
+		}
+		if err := g.look(t.Context(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := to(r.events, port)
+	exe, _ := os.Readlink("/proc/self/exe")
+	directions := map[eventv1.Direction]int{}
+	for _, c := range found {
+		directions[c.GetDirection()]++
+		if c.GetProgram().GetPath() != exe {
+			t.Errorf("program = %v; want %s", c.GetProgram(), exe)
+		}
+	}
+	if len(found) != 2 || len(directions) != 2 {
+		t.Errorf("reported %d ends in %d directions; want 2 in 2", len(found), len(directions))
+	}
+}
+
+func TestStopsClean(t *testing.T) {
+	count := func() int {
+		n := 0
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(to, "socket:") {
+				n++
+			}
+		}
+		return n
+	}
+	before := count()
+	for range 3 {
+		r := &running{}
+		c, err := New(testEnv(&r.stats))
+		if err != nil {
+			t.Fatal(err)
+		}
+		start(t, r, c.Run)
+		r.stopNow()
+	}
+	if after := count(); after != before {
+		t.Errorf("sockets after three runs = %d; want %d", after, before)
+	}
+}
+
+// TestWithoutPrivilege runs two of the tests as another account.
+func TestWithoutPrivilege(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another account (setuid(2))")
+	}
+	dir, err := os.MkdirTemp("", "connection-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "connection.test")
+	if err := os.WriteFile(path, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(path, "-test.run=^TestEveryConnectionOnce$|^TestOwnerOfWhatLivesLonger$", "-test.v")
+	c.Dir, c.Env = "/", []string{}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 4242, Gid: 4242}}
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("as uid 4242: %v\n%s", err, out)
+	}
+	t.Logf("as uid 4242:\n%s", out)
+}

@@ -1,0 +1,14 @@
+package connection
+
+import (
+	"fmt"
+
+	"github.com/discreet-agent/discreet/collectors"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+var rungs []eventv1.Rung
+
+func open(eventv1.Rung, collectors.Env) (source, error) {
+	return nil, fmt.Errorf("no source yet on macOS: the list of connections is to be had only from another program or with an entitlement: %w", collectors.ErrUnsupported)
+}

@@ -1,0 +1,368 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discreet-agent/discreet/collectors"
+	"github.com/discreet-agent/discreet/collectors/procfs"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+// roleKey tells a copy of the test binary what to do instead of testing.
+const roleKey = "DISCREET_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleKey) {
+	case "exit3":
+		os.Exit(3)
+	case "killed":
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	case "until_eof":
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// testProgram returns a copy of the test binary that everybody may run: the
+// tests' own directory is closed to others.
+func testProgram(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "process-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	from, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	path := filepath.Join(dir, "short-program")
+	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(to, from); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func command(path, role string, uid int) *exec.Cmd {
+	c := exec.Command(path)
+	c.Dir, c.Env = "/", []string{roleKey + "=" + role}
+	if uid >= 0 {
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	}
+	return c
+}
+
+// child is a program that a test ran, and what must be reported of it.
+type child struct {
+	pid    int
+	uid    string
+	code   int32
+	signal uint32
+}
+
+func runChildren(t *testing.T, n int, path string) []child {
+	t.Helper()
+	children := make([]child, 0, n)
+	for i := range n {
+		want := child{uid: fmt.Sprint(os.Getuid()), code: 3}
+		role, uid := "exit3", -1
+		if i%2 == 1 {
+			role, want.code, want.signal = "killed", 0, uint32(syscall.SIGKILL)
+		}
+		if i%4 >= 2 && os.Getuid() == 0 {
+			uid, want.uid = 4242, "4242"
+		}
+		c := command(path, role, uid)
+		var exit *exec.ExitError
+		if err := c.Run(); !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		want.pid = c.Process.Pid
+		children = append(children, want)
+	}
+	return children
+}
+
+func checkChildren(t *testing.T, events []*eventv1.Event, children []child, path string) {
+	t.Helper()
+	self := startOf(events, os.Getpid())
+	if !self.GetInventory() || self.GetProgram().GetPath() == "" || self.GetStartKey() == 0 {
+		t.Errorf("start of the test itself = %v; want it in the inventory, with path and key", self)
+	}
+	withPath := 0
+	for _, want := range children {
+		s, e := startOf(events, want.pid), stopOf(events, want.pid)
+		if p := s.GetProgram(); p.GetPath() == path && p.GetName() == "short-program" {
+			withPath++
+		} else if p.GetPath() != "" || p.GetName() != "" {
+			t.Errorf("program of %d = %v; want %s", want.pid, p, path)
+		}
+		if s.GetUser().GetSid() != want.uid || e.GetUser().GetSid() != want.uid {
+			t.Errorf("user of %d = %v, then %v; want uid %s", want.pid, s.GetUser(), e.GetUser(), want.uid)
+		}
+		if s.GetParentStartKey() != self.GetStartKey() {
+			t.Errorf("parent key of %d = %d; want %d", want.pid, s.GetParentStartKey(), self.GetStartKey())
+		}
+		if e.GetExitCode() != want.code || e.GetSignal() != want.signal {
+			t.Errorf("end of %d = code %d, signal %d; want %d, %d", want.pid, e.GetExitCode(), e.GetSignal(), want.code, want.signal)
+		}
+		if s.GetStartKey() == 0 || s.GetStartKey() != e.GetStartKey() {
+			t.Errorf("keys of %d = %d at its start, %d at its stop; want one", want.pid, s.GetStartKey(), e.GetStartKey())
+		}
+		if s.GetRung() != eventv1.Rung_RUNG_NETLINK || s.GetInventory() {
+			t.Errorf("start of %d = %v; want rung NETLINK, not inventory", want.pid, s)
+		}
+	}
+	t.Logf("%d programs: all seen, %d with the path of their file", len(children), withPath)
+	// A program may be gone before its link is read; this one lives for some
+	// milliseconds, so that should be rare even on a busy machine.
+	if withPath < len(children)*9/10 {
+		t.Errorf("%d of %d programs have a path; want nine in ten", withPath, len(children))
+	}
+}
+
+func TestNetlinkSeesEveryProgram(t *testing.T) {
+	path := os.Getenv("DISCREET_TEST_PROGRAM")
+	if path == "" {
+		path = testProgram(t)
+	}
+	r := startCollector(t, eventv1.Rung_RUNG_UNSPECIFIED)
+	r.await("inventory", func(e []*eventv1.Event) bool { return startOf(e, os.Getpid()) != nil })
+	if got := r.stats.Rung(); got != eventv1.Rung_RUNG_NETLINK {
+		t.Skipf("rung = %v: the process connector is not to be had here (docs.kernel.org/driver-api/connector.html)", got)
+	}
+	children := runChildren(t, 200, path)
+	events := r.await("stops of all children", func(e []*eventv1.Event) bool {
+		for i := len(children) - 1; i >= 0; i-- {
+			if stopOf(e, children[i].pid) == nil {
+				return false
+			}
+		}
+		return true
+	})
+	r.stopNow()
+	checkChildren(t, events, children, path)
+	if lost := r.stats.Lost(); lost != 0 {
+		t.Errorf("Lost() = %d; want 0", lost)
+	}
+}
+
+// TestNetlinkWithoutPrivilege runs the same test as another account. Before
+// Linux 6.6 the connector needs CAP_NET_ADMIN; then the rung below is in use and
+// the test within says so.
+func TestNetlinkWithoutPrivilege(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another account (setuid(2))")
+	}
+	path := testProgram(t)
+	c := exec.Command(path, "-test.run=^TestNetlinkSeesEveryProgram$", "-test.v")
+	c.Dir, c.Env = "/", []string{"DISCREET_TEST_PROGRAM=" + path}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 4242, Gid: 4242}}
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("as uid 4242: %v\n%s", err, out)
+	}
+	t.Logf("as uid 4242:\n%s", out)
+}
+
+func TestStartKeyIsThatOfProc(t *testing.T) {
+	r := startCollector(t, eventv1.Rung_RUNG_NETLINK)
+	r.await("inventory", func(e []*eventv1.Event) bool { return startOf(e, os.Getpid()) != nil })
+	path := testProgram(t)
+	reader := procfs.NewReader("")
+	for range 20 {
+		c := command(path, "until_eof", -1)
+		in, err := c.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pid := c.Process.Pid
+		stat, err := reader.Stat(uint32(pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := r.await("start", func(e []*eventv1.Event) bool { return startOf(e, pid) != nil })
+		if got, want := startOf(events, pid).GetStartKey(), procfs.Key(stat.StartTicks, uint32(pid)); got != want {
+			t.Errorf("start key = %d ticks; want %d", got>>22, want>>22)
+		}
+		in.Close()
+		c.Wait()
+	}
+	r.stopNow()
+}
+
+func TestPollSeesWhatLivesLonger(t *testing.T) {
+	for _, rung := range []eventv1.Rung{eventv1.Rung_RUNG_POLL, eventv1.Rung_RUNG_GOPSUTIL} {
+		t.Run(rung.String(), func(t *testing.T) { pollSees(t, rung) })
+	}
+}
+
+func pollSees(t *testing.T, rung eventv1.Rung) {
+	r := &running{}
+	src, err := open(rung, testEnv(&r.stats))
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch s := src.(type) {
+	case *poll:
+		s.every = 20 * time.Millisecond
+	case *gopsutil:
+		s.every = 20 * time.Millisecond
+	}
+	start(t, r, src.run)
+	r.await("inventory", func(e []*eventv1.Event) bool { return startOf(e, os.Getpid()) != nil })
+	path := testProgram(t)
+	c := command(path, "until_eof", 4242)
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := c.Process.Pid
+	reader := procfs.NewReader("")
+	stat, err := reader.Stat(uint32(pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := r.await("start", func(e []*eventv1.Event) bool { return startOf(e, pid) != nil })
+	s := startOf(events, pid)
+	if s.GetProgram().GetPath() != path || s.GetUser().GetSid() != "4242" || s.GetInventory() || s.GetRung() != rung {
+		t.Errorf("start = %v; want path %s, uid 4242, rung %v, not inventory", s, path, rung)
+	}
+	if want := procfs.Key(stat.StartTicks, uint32(pid)); s.GetStartKey() != want {
+		t.Errorf("start key = %d; want %d", s.GetStartKey(), want)
+	}
+	if self := startOf(events, os.Getpid()); s.GetParentStartKey() != self.GetStartKey() {
+		t.Errorf("parent key = %d; want %d", s.GetParentStartKey(), self.GetStartKey())
+	}
+	in.Close()
+	c.Wait()
+	r.await("stop", func(e []*eventv1.Event) bool { return stopOf(e, pid) != nil })
+	r.stopNow()
+	for _, e := range r.events {
+		if s := e.GetProcessStart(); s.GetPid() == 2 || s.GetPid() != 0 && s.GetProgram().GetName() == "" {
+			t.Errorf("reported %v; want no part of the kernel", s)
+		}
+	}
+}
+
+func TestOverrunIsCounted(t *testing.T) {
+	r := &running{}
+	c, err := listenConnector(testEnv(&r.stats), 1) // the kernel's least
+	if err != nil {
+		t.Skipf("the process connector is not to be had here: %v", err)
+	}
+	path := testProgram(t)
+	block := make(chan struct{})
+	start(t, r, func(ctx context.Context, emit collectors.Emit) error {
+		return c.run(ctx, func(e *eventv1.Event) {
+			emit(e)
+			<-block // the first event of the inventory holds the reader up
+		})
+	})
+	r.await("first event", func(e []*eventv1.Event) bool { return len(e) > 0 })
+	keeper := command(path, "until_eof", -1)
+	in, err := keeper.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runChildren(t, 50, path)
+	if err := keeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	close(block)
+	r.await("the program that still runs", func(e []*eventv1.Event) bool { return startOf(e, keeper.Process.Pid) != nil })
+	in.Close()
+	keeper.Wait()
+	r.await("its stop", func(e []*eventv1.Event) bool { return stopOf(e, keeper.Process.Pid) != nil })
+	r.stopNow()
+	if lost := r.stats.Lost(); lost == 0 {
+		t.Error("Lost() = 0 after a burst into the least of buffers; want more")
+	} else {
+		t.Logf("Lost() = %d of some 150 messages", lost)
+	}
+}
+
+func TestNextRung(t *testing.T) {
+	tests := []struct {
+		name   string
+		forced eventv1.Rung
+		root   string
+		want   error
+	}{
+		{"forced rung that is not there", eventv1.Rung_RUNG_EBPF, "", collectors.ErrUnsupported},
+		{"no proc", eventv1.Rung_RUNG_POLL, "/nonexistent", collectors.ErrUnsupported},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var stats collectors.Stats
+			env := testEnv(&stats)
+			env.Rung, env.ProcRoot = tt.forced, tt.root
+			c, err := New(env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Run(t.Context(), func(*eventv1.Event) {}); !errors.Is(err, tt.want) {
+				t.Errorf("Run() = %v; want %v", err, tt.want)
+			}
+			if got := stats.Rung(); got != eventv1.Rung_RUNG_UNSPECIFIED {
+				t.Errorf("Rung() = %v; want none", got)
+			}
+		})
+	}
+}
+
+// TestStopsClean counts descriptors: what Run opened must be closed when it
+// returns.
+func TestStopsClean(t *testing.T) {
+	count := func() int {
+		n := 0
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(to, "socket:") {
+				n++
+			}
+		}
+		return n
+	}
+	before := count()
+	for range 3 {
+		r := startCollector(t, eventv1.Rung_RUNG_UNSPECIFIED)
+		r.await("inventory", func(e []*eventv1.Event) bool { return startOf(e, os.Getpid()) != nil })
+		r.stopNow()
+	}
+	if after := count(); after != before {
+		t.Errorf("sockets after three runs = %d; want %d", after, before)
+	}
+}
