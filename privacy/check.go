@@ -82,7 +82,8 @@ func unknownFields(m proto.Message) bool { return len(m.ProtoReflect().GetUnknow
 // checkTime verifies the length of the event's bucket, and that its start can be
 // one. Buckets are of the device's local time, which is not known here, but
 // every zone in use is a multiple of a quarter of an hour from UTC.
-// A day of 23 or 25 hours is one on which the clocks change.
+// Where the clocks change a day has 23 or 25 hours, and where they change by
+// half an hour an hour is cut in two.
 func checkTime(ev *eventv1.Event, grain Level) *Forbidden {
 	const minute, quarter, hour = 60, 15 * 60, 60 * 60
 	low, high, step := uint32(0), uint32(0), int64(1)
@@ -90,13 +91,13 @@ func checkTime(ev *eventv1.Event, grain Level) *Forbidden {
 	case Day:
 		low, high, step = 23*hour, 25*hour, quarter
 	case Hour:
-		low, high, step = hour, hour, quarter
+		low, high, step = hour/2, hour, quarter
 	case QuarterHour:
 		low, high, step = quarter, quarter, quarter
 	case Minute:
 		low, high, step = minute, minute, minute
 	}
-	if ev.BucketSeconds < low || ev.BucketSeconds > high {
+	if s := ev.BucketSeconds; s < low || s > high || grain == Hour && s != low && s != high {
 		return forbid("Event.bucket_seconds", whyBucket)
 	}
 	if high > 0 && ev.TimeUnixMs%(step*1000) != 0 {

@@ -27,6 +27,20 @@ func sampleContext() Context {
 	}
 }
 
+// sampleKeys holds the key of the leak vectors.
+func sampleKeys(t testing.TB) *Pseudonyms {
+	t.Helper()
+	secret := make([]byte, secretSize)
+	for i := range secret {
+		secret[i] = byte(i)
+	}
+	keys, err := newPseudonyms("t1", secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
 func preset(t testing.TB, name string) Policy {
 	t.Helper()
 	p, ok := Preset(name)
@@ -150,19 +164,19 @@ func sampleValue(fd protoreflect.FieldDescriptor, n *int) protoreflect.Value {
 func sampleText(c privacyv1.Class, n int) string {
 	switch c {
 	case privacyv1.Class_UPN:
-		return fmt.Sprintf("mark%d@example.org", n)
+		return fmt.Sprintf("mark%03d@example.org", n)
 	case privacyv1.Class_USER_SID:
 		return fmt.Sprintf("S-1-5-21-1004336348-1177238915-682003330-%d", 1000+n)
 	case privacyv1.Class_DESTINATIONS, privacyv1.Class_LOCAL_ADDRESSES:
-		return fmt.Sprintf("198.51.100.%d", n)
+		return fmt.Sprintf("198.51.100.%d", 100+n)
 	case privacyv1.Class_DOMAINS:
-		return fmt.Sprintf("mark%d.example.org", n)
+		return fmt.Sprintf("mark%03d.example.org", n)
 	case privacyv1.Class_WIFI_BSSID:
 		return fmt.Sprintf("00:25:9c:00:00:%02x", n)
 	case privacyv1.Class_PROGRAM_PATH:
-		return fmt.Sprintf("/usr/bin/mark%d", n)
+		return fmt.Sprintf("/usr/bin/mark%03d", n)
 	}
-	return fmt.Sprintf("mark%d", n)
+	return fmt.Sprintf("mark%03d", n)
 }
 
 // walk calls visit for each field that is set in m and below, with its value,
