@@ -81,8 +81,8 @@ func unknownFields(m proto.Message) bool { return len(m.ProtoReflect().GetUnknow
 
 // checkTime verifies the length of the event's bucket, and that its start can be
 // one. Buckets are of the device's local time, which is not known here, but
-// every zone in use is a multiple of a quarter of an hour from UTC.
-// A day of 23 or 25 hours is one on which the clocks change.
+// every zone in use is a multiple of a quarter of an hour from UTC. Where the
+// clocks change a day has 23 or 25 hours.
 func checkTime(ev *eventv1.Event, grain Level) *Forbidden {
 	const minute, quarter, hour = 60, 15 * 60, 60 * 60
 	low, high, step := uint32(0), uint32(0), int64(1)
@@ -91,16 +91,27 @@ func checkTime(ev *eventv1.Event, grain Level) *Forbidden {
 		low, high, step = 23*hour, 25*hour, quarter
 	case Hour:
 		low, high, step = hour, hour, quarter
+		if clocksCutHours(ev.TimeUnixMs) {
+			low = quarter
+		}
 	case QuarterHour:
 		low, high, step = quarter, quarter, quarter
 	case Minute:
 		low, high, step = minute, minute, minute
 	}
-	if ev.BucketSeconds < low || ev.BucketSeconds > high {
+	if s := ev.BucketSeconds; s < low || s > high || high > minute && s%quarter != 0 {
 		return forbid("Event.bucket_seconds", whyBucket)
 	}
 	if high > 0 && ev.TimeUnixMs%(step*1000) != 0 {
 		return forbid("Event.time_unix_ms", whyTime)
 	}
 	return nil
+}
+
+// clocksCutHours reports whether a change of clocks can end an hour before its
+// time. Only Lord Howe, by half an hour, and the Chatham Islands, a quarter
+// beside the hour, have such changes, and have them on Saturdays of UTC.
+func clocksCutHours(ms int64) bool {
+	const day, thursday = 24 * 60 * 60 * 1000, 4 // 1 January 1970 was one
+	return (ms/day+thursday)%7 == 6
 }

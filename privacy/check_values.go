@@ -73,7 +73,7 @@ func plausible(k Key, l Level, s string) bool {
 	case Hashed:
 		return pseudonym(s) || (k == Username || k == UserSID) && role(s)
 	case Auto:
-		return pseudonym(s) || factoryName(s)
+		return pseudonym(s) || machinePattern.MatchString(s) || assetPattern.MatchString(s)
 	case Generalised:
 		switch k {
 		case ProgramPath:
@@ -109,39 +109,7 @@ func pseudonym[T ~string | ~[]byte](s T) bool {
 }
 
 func lower(c byte) bool { return 'a' <= c && c <= 'z' }
-func upper(c byte) bool { return 'A' <= c && c <= 'Z' }
 func digit(c byte) bool { return '0' <= c && c <= '9' }
-
-// factoryName reports whether a device name is one that says nothing of a
-// person: DESKTOP-, LAPTOP- or WIN- and 7 to 11 capitals and digits, or 2 to 4
-// capitals, an optional hyphen and 4 to 10 digits.
-func factoryName(s string) bool {
-	for _, start := range []string{"DESKTOP-", "LAPTOP-", "WIN-"} {
-		if rest, ok := strings.CutPrefix(s, start); ok && len(rest) >= 7 && len(rest) <= 11 && only(rest, upper, digit) {
-			return true
-		}
-	}
-	n := 0
-	for n < len(s) && upper(s[n]) {
-		n++
-	}
-	rest := strings.TrimPrefix(s[n:], "-")
-	return n >= 2 && n <= 4 && len(rest) >= 4 && len(rest) <= 10 && only(rest, digit)
-}
-
-// only reports whether each byte of s is of one of the classes.
-func only(s string, classes ...func(byte) bool) bool {
-	for i := range len(s) {
-		ok := false
-		for _, is := range classes {
-			ok = ok || is(s[i])
-		}
-		if !ok {
-			return false
-		}
-	}
-	return true
-}
 
 // plausibleAddress covers both own addresses and those at the other end.
 func plausibleAddress(l Level, s string) bool {
@@ -194,66 +162,71 @@ func plausibleDomain(l Level, s string) bool {
 	word := s == "<ip>" || s == "<local>" || s == "<reverse>" || s == "<id-domain>"
 	switch l {
 	case List:
-		return s == "other" || hostName(s)
+		_, err := netip.ParseAddr(s)
+		return hostName(s) || err == nil
 	case Generalised:
-		return word || hostName(s) && strings.Count(s, ".") >= 1
+		return word || hostName(s) && strings.Contains(s, ".")
 	case Hashed:
 		return word || pseudonym(s)
 	}
 	return true
 }
 
-// hostName reports whether s is a name in ASCII and lower case.
-func hostName(s string) bool {
-	return len(s) <= 253 && only(s, lower, digit, func(c byte) bool { return c == '.' || c == '-' || c == '_' })
+// plausiblePath reports whether a generalised path is cut to its last part or
+// lies below a directory of some system. Where a name was taken out of it, the
+// name may have been a part of that directory.
+func plausiblePath(s string) bool {
+	for _, place := range [...]string{placeUser, placeOther, placeShare} {
+		if rest, ok := strings.CutPrefix(s, place); ok {
+			return strings.HasPrefix(rest, "/…/") || strings.HasPrefix(rest, `\…\`)
+		}
+	}
+	if within(s, windowsSystem) || within(s, unixSystem) {
+		return true
+	}
+	drive := len(s) > 1 && s[1] == ':' && within(s[1:], windowsUsers)
+	return strings.Contains(s, "<id>") && !drive && !within(s, unixUsers)
 }
 
-// peopleRoots are the beginnings, in lower case and with slashes, of paths that
-// belong to a person. systemRoots are those of paths that belong to none.
-var (
-	peopleRoots = []string{"/home/", "/users/", "/root/", "/var/home/", "/run/user/", "/export/home/", "/system/volumes/data/users/", "/mnt/c/users/"}
-	systemRoots = []string{"/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/snap", "/nix/store", "/system", "/library", "/applications", "/var/lib/flatpak",
-		"c:/windows", "c:/program files", "c:/program files (x86)", "c:/programdata/microsoft/windows defender"}
-)
-
-// plausiblePath reports whether a generalised path lies below a root of the
-// system or is cut to its last part. Where a name was taken out of it, the name
-// may have been a part of the root.
-func plausiblePath(s string) bool {
-	for _, cutTo := range []string{"<user>", "<other>", "<unc>"} {
-		if rest, ok := strings.CutPrefix(s, cutTo); ok {
-			return strings.HasPrefix(rest, "/…") || strings.HasPrefix(rest, `\…`)
-		}
-	}
-	for _, root := range peopleRoots {
-		if below(s, root) {
-			return false
-		}
-	}
-	for _, root := range systemRoots {
-		if below(s, root) && (len(s) == len(root) || s[len(root)] == '/' || s[len(root)] == '\\') {
+// within reports whether a path lies in one of the directories, whatever the
+// case and the slashes.
+func within(path string, dirs []string) bool {
+	for _, dir := range dirs {
+		if rest, ok := afterDir(path, dir); ok && separated(rest) {
 			return true
 		}
 	}
-	return strings.Contains(s, "<id>")
+	return false
 }
 
-// below reports whether s begins with root, whatever the case and the slashes.
-func below(s, root string) bool {
-	if len(s) < len(root) {
-		return false
-	}
-	for i := range len(root) {
-		c := s[i]
-		switch {
-		case c == '\\':
-			c = '/'
-		case upper(c):
-			c |= 0x20
-		}
-		if c != root[i] {
-			return false
+// afterDir returns what follows dir in a path that begins with it.
+func afterDir(path, dir string) (rest string, ok bool) {
+	for i := range len(dir) {
+		switch c := dir[i]; {
+		case c == '/' || c == '\\':
+			if !separated(path) {
+				return "", false
+			}
+			path = strings.TrimLeft(path, ` .\/`)
+		case path == "" || foldASCII(path[0]) != foldASCII(c):
+			return "", false
+		default:
+			path = path[1:]
 		}
 	}
-	return true
+	return path, true
+}
+
+// separated reports whether path goes on with a separator. To Windows a doubled
+// one is one, and blanks and dots before it are none.
+func separated(path string) bool {
+	rest := strings.TrimLeft(path, " .")
+	return rest != "" && (rest[0] == '/' || rest[0] == '\\')
+}
+
+func foldASCII(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }

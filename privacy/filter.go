@@ -15,7 +15,6 @@ type Filter struct {
 	os     OS
 	passes [numKinds]bool  // what the policy lets exist
 	grains [numKinds]Level // the grain of its time
-	spans  [numLevels]span
 
 	// The event under construction. It holds nothing but what may leave.
 	cur  Cleared
@@ -25,9 +24,6 @@ type Filter struct {
 	execution  scratch[eventv1.ExecutionSummary]
 	connection scratch[eventv1.ConnectionSummary]
 }
-
-// span is a bucket of time that was in use last, in milliseconds since 1970.
-type span struct{ start, end int64 }
 
 // kindInfo is what the schema says about a kind of event.
 type kindInfo struct {
@@ -158,15 +154,11 @@ func (f *Filter) bucket(l Level, ms int64) (start, seconds int64, ok bool) {
 	if l == Full {
 		return ms, 0, true
 	}
-	s := &f.spans[l]
-	if ms < s.start || ms >= s.end {
-		at, length := f.rules.bucket(l, time.UnixMilli(ms))
-		if length < time.Second {
-			return 0, 0, false
-		}
-		*s = span{at.UnixMilli(), at.Add(length).UnixMilli()}
+	at, length := f.rules.bucket(l, time.UnixMilli(ms))
+	if length < time.Second {
+		return 0, 0, false
 	}
-	return s.start, (s.end - s.start) / 1000, true
+	return at.UnixMilli(), int64(length / time.Second), true
 }
 
 // identityStatus says that the policy is why a network has no names, where it

@@ -67,36 +67,12 @@ func putText(b []byte, tag uint64, s string) []byte {
 	if s == "" {
 		return b
 	}
-	if len(s) > maxText {
-		s = cut(s)
-	}
 	if !utf8.ValidString(s) {
-		return putRepaired(b, tag, s)
+		s = validText(s, "\ufffd")
 	}
+	s = cut(s, maxText)
 	b = appendVarint(appendVarint(b, tag), uint64(len(s)))
 	return append(b, s...)
-}
-
-// cut returns the beginning of s that a field can hold.
-func cut(s string) string {
-	end := maxText
-	for end > maxText-utf8.UTFMax && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end]
-}
-
-func putRepaired(b []byte, tag uint64, s string) []byte {
-	at := len(b)
-	b = putOpen(b, tag)
-	body := len(b)
-	for _, r := range s { // an invalid byte reads as U+FFFD
-		if len(b)-body+utf8.RuneLen(r) > maxText {
-			break
-		}
-		b = utf8.AppendRune(b, r)
-	}
-	return putClose(b, at, body-at-1)
 }
 
 // putBytes appends a field of bytes, which may be given as a string.
