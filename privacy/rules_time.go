@@ -92,7 +92,7 @@ func dayOf(t time.Time) (start, end time.Time) {
 	start, end = floor(t, 24*time.Hour)
 	for at := t; ; start, _ = floor(at, 24*time.Hour) {
 		from, _ := offsetBounds(at)
-		if from.IsZero() || !start.Before(from) {
+		if from.IsZero() || start.After(from) {
 			break
 		}
 		at = from.Add(-time.Second)
@@ -103,7 +103,7 @@ func dayOf(t time.Time) (start, end time.Time) {
 	}
 	for at := t; ; _, end = floor(at, 24*time.Hour) {
 		_, to := offsetBounds(at)
-		if to.IsZero() || !end.After(to) {
+		if to.IsZero() || end.Before(to) {
 			break
 		}
 		at = to
