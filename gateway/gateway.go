@@ -73,9 +73,11 @@ type Erased struct {
 }
 
 // Query selects subjects. Names match a person's name, UPN or SID, or a
-// machine's name, exactly. An empty Query selects all of its kind.
+// machine's name, exactly. An empty Query selects all of its kind, and with no
+// kind both.
 type Query struct {
 	Kind   SubjectKind
+	IDs    []SubjectID
 	Names  []string
 	Device Device // a machine by its id; a person by a device that reported it
 }
