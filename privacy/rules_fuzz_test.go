@@ -95,13 +95,17 @@ func FuzzEveryRule(f *testing.F) {
 	f.Add(strings.Repeat("\u202e\x00\xff", 30000), uint8(ProgramPath), uint8(Generalised))
 	f.Fuzz(func(t *testing.T, in string, key, level uint8) {
 		k, l := Key(key%uint8(NumKeys)), Level(level)
+		switch k {
+		case Processes, Connections, SummaryInterval, FocusTime, UserActivity, Logons:
+			return // no rule of values
+		}
 		for _, system := range systems {
 			r := testRules(t, system)
 			out := tryTable[k](r, l, in)
 			if again := tryTable[k](r, l, in); again != out {
 				t.Errorf("%s: second %s(%q) at %s = %q; want %q", system, k, in, l, again, out)
 			}
-			if !k.Allows(l) && out != "" && k != SummaryInterval && k != FocusTime && k != UserActivity && k != Logons && k != Processes && k != Connections {
+			if !k.Allows(l) && out != "" {
 				t.Errorf("%s: %s(%q) at level %d = %q; want dropped", system, k, in, level, out)
 			}
 			if len(out) > maxPath || k != ProgramPath && len(out) > maxName+len("corp:") {
@@ -143,12 +147,9 @@ func FuzzUsername(f *testing.F) {
 			}
 			// A learned person is known to the scrub.
 			user := r.accounts.parse(name, sid)
-			if user.person && utf8.RuneCountInString(user.name) >= 2 && len(name) < maxLearnBytes {
-				if !r.tokens.finds(user.name, false) && !strings.HasSuffix(user.name, ".") {
-					if !strings.ContainsAny(user.name, `/\`) {
-						t.Errorf("%s: after username(%q, %q), the scrub does not know %q", system, name, sid, user.name)
-					}
-				}
+			known := utf8.RuneCountInString(user.name) < 2 || len(name) > maxLearnBytes || r.tokens.finds(user.name, false)
+			if user.person && !known {
+				t.Errorf("%s: after username(%q, %q), the scrub does not know %q", system, name, sid, user.name)
 			}
 		}
 	})
