@@ -127,8 +127,11 @@ func plausibleAddress(l Level, s string) bool {
 		net, err := netip.ParsePrefix(s)
 		return err == nil && net == net.Masked() && (net.Addr().Is4() && net.Bits() <= 24 || net.Addr().Is6() && net.Bits() <= 48)
 	case Cleartext:
+		if hardwareAddress(s, 6) {
+			return true
+		}
 		a, err := netip.ParseAddr(s)
-		return err == nil && a.Zone() == "" || hardwareAddress(s, 6)
+		return err == nil && a.Zone() == ""
 	}
 	return false
 }
@@ -162,8 +165,11 @@ func plausibleDomain(l Level, s string) bool {
 	word := s == "<ip>" || s == "<local>" || s == "<reverse>" || s == "<id-domain>"
 	switch l {
 	case List:
+		if hostName(s) {
+			return true
+		}
 		_, err := netip.ParseAddr(s)
-		return hostName(s) || err == nil
+		return err == nil
 	case Generalised:
 		return word || hostName(s) && strings.Contains(s, ".")
 	case Hashed:

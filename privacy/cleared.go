@@ -1,6 +1,10 @@
 package privacy
 
-import "slices"
+import (
+	"fmt"
+	"io"
+	"slices"
+)
 
 // Stamp names the policy and the pseudonym key under which an event was
 // cleared.
@@ -69,3 +73,7 @@ func (c Cleared) Size() int {
 	sums := sizeSums(kinds[c.kind].folds, c.sums)
 	return len(c.wire) + sizeVarint(uint64(len(c.wire)-int(c.head)+sums)) + sums
 }
+
+// Format writes a fixed text, whatever the verb: what may leave may still name
+// people, and a log is not where it leaves to.
+func (c Cleared) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redactedText) }

@@ -1,6 +1,9 @@
 package privacy
 
 import (
+	"fmt"
+	"hash/maphash"
+	"io"
 	"time"
 
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
@@ -15,6 +18,7 @@ type Filter struct {
 	os     OS
 	passes [numKinds]bool  // what the policy lets exist
 	grains [numKinds]Level // the grain of its time
+	kept   kept
 
 	// The event under construction. It holds nothing but what may leave.
 	cur  Cleared
@@ -44,6 +48,7 @@ func NewFilter(p Policy, ctx Context, keys *Pseudonyms) *Filter {
 		stamp: Stamp{p.Digest(), p.Lines(), keys.KeyID()},
 		rules: newRules(ctx, keys),
 		os:    ctx.OS,
+		kept:  kept{seed: maphash.MakeSeed()},
 	}
 	for k := range NumKeys {
 		f.levels[k] = p.Level(k)
@@ -160,6 +165,9 @@ func (f *Filter) bucket(l Level, ms int64) (start, seconds int64, ok bool) {
 	}
 	return at.UnixMilli(), int64(length / time.Second), true
 }
+
+// Format writes a fixed text, whatever the verb: what a Filter keeps is raw.
+func (f *Filter) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redactedText) }
 
 // identityStatus says that the policy is why a network has no names, where it
 // is: the collector may not have asked then.

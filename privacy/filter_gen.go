@@ -223,9 +223,19 @@ func (f *Filter) construct(ev *eventv1.Event) bool {
 
 // putUser appends the fields of m that may leave.
 func (f *Filter) putUser(b []byte, m *eventv1.User) []byte {
+	k := &f.kept
+	k.raw = append(k.raw[:0], 1) // of User
+	k.raw = keyText(k.raw, m.Name)
+	k.raw = keyText(k.raw, m.Upn)
+	k.raw = keyText(k.raw, m.Sid)
+	if out, ok := k.get(f.rules.learned); ok {
+		return append(b, out...)
+	}
+	at := len(b)
 	b = putText(b, 10, f.rules.username(f.levels[Username], m.Name, m.Sid))
 	b = putText(b, 18, f.rules.upn(f.levels[UPN], m.Upn))
 	b = putText(b, 26, f.rules.userSID(f.levels[UserSID], m.Sid))
+	k.put(f.rules.learned, b[at:])
 	return b
 }
 
@@ -238,6 +248,19 @@ func (f *Filter) meetUser(m *eventv1.User) {
 
 // putProgram appends the fields of m that may leave.
 func (f *Filter) putProgram(b []byte, m *eventv1.Program) []byte {
+	k := &f.kept
+	k.raw = append(k.raw[:0], 2) // of Program
+	k.raw = keyText(k.raw, m.Name)
+	k.raw = keyText(k.raw, m.Version)
+	k.raw = keyText(k.raw, m.Product)
+	k.raw = keyText(k.raw, m.Vendor)
+	k.raw = keyText(k.raw, m.Path)
+	k.raw = keyText(k.raw, m.Sha256)
+	k.raw = keyText(k.raw, m.Signer)
+	if out, ok := k.get(f.rules.learned); ok {
+		return append(b, out...)
+	}
+	at := len(b)
 	b = putText(b, 10, f.rules.programName(f.levels[ProgramName], m.Name))
 	b = putText(b, 18, f.rules.programName(f.levels[ProgramName], m.Version))
 	b = putText(b, 26, f.rules.programName(f.levels[ProgramName], m.Product))
@@ -245,6 +268,7 @@ func (f *Filter) putProgram(b []byte, m *eventv1.Program) []byte {
 	b = putText(b, 42, f.rules.programPath(f.levels[ProgramPath], m.Path))
 	b = putBytes(b, 50, f.rules.programSHA256(f.levels[ProgramSHA256], sized(m.Sha256, 32, 32)))
 	b = putText(b, 58, f.rules.programSigner(f.levels[ProgramSigner], m.Signer))
+	k.put(f.rules.learned, b[at:])
 	return b
 }
 

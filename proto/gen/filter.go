@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	privacyv1 "github.com/discreet-agent/discreet/proto/privacy/v1"
 	"google.golang.org/protobuf/compiler/protogen"
@@ -88,6 +89,41 @@ func emitPut(m *message, out *source) {
 	}
 	out.p("\n// put%s appends the %s of m that may leave.", m.goName(), which)
 	out.p("func (f *Filter) put%s(b []byte, m *eventv1.%s) []byte {", m.goName(), m.goName())
+	if m.texts() {
+		emitKept(m, out)
+		return
+	}
+	emitFields(m, out)
+	out.p("return b\n}")
+}
+
+// emitKept writes the rest of the function for a message of nothing but texts:
+// it is made once and then looked up.
+func emitKept(m *message, out *source) {
+	out.p("k := &f.kept\nk.raw = append(k.raw[:0], %d) // of %s", m.Desc.Index(), m.goName())
+	for _, f := range m.fields {
+		out.p("k.raw = keyText(k.raw, m.%s)", f.GoName)
+	}
+	out.p("if out, ok := k.get(f.rules.learned); ok {\nreturn append(b, out...)\n}\nat := len(b)")
+	emitFields(m, out)
+	out.p("k.put(f.rules.learned, b[at:])\nreturn b\n}")
+	if m.person() {
+		emitMeet(m, out)
+	}
+}
+
+// texts reports whether the message has nothing but single texts and bytes that
+// rules decide on.
+func (m *message) texts() bool {
+	return !slices.ContainsFunc(m.fields, func(f *field) bool {
+		info := classes[f.class]
+		return f.Desc.IsList() || info.text == "" && info.bytes == "" || !info.takes(f.kind()) ||
+			f.kind() != protoreflect.StringKind && f.kind() != protoreflect.BytesKind
+	})
+}
+
+// emitFields writes the statements that append the fields.
+func emitFields(m *message, out *source) {
 	guard := ""
 	for _, f := range m.inOrder() {
 		if g := presence(f); g != guard {
@@ -102,10 +138,6 @@ func emitPut(m *message, out *source) {
 	}
 	if guard != "" {
 		out.p("}")
-	}
-	out.p("return b\n}")
-	if m.person() {
-		emitMeet(m, out)
 	}
 }
 
