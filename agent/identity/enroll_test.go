@@ -1,15 +1,12 @@
 package identity_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -27,61 +24,6 @@ import (
 	"github.com/discreet-agent/discreet/gateway/access/accesstest"
 	enrollv1 "github.com/discreet-agent/discreet/proto/enroll/v1"
 )
-
-// world is a gateway on loopback and what an agent needs to enrol there.
-type world struct {
-	ca    *access.CA
-	reg   *accesstest.Registry
-	req   identity.Request
-	token string
-	rec   gateway.Token
-	out   *logBuffer
-	log   *slog.Logger
-}
-
-func newWorld(t *testing.T) *world {
-	w := &world{ca: accesstest.NewCA(t), reg: accesstest.NewRegistry(), out: &logBuffer{}}
-	w.log = slog.New(slog.NewTextHandler(w.out, nil))
-	w.token, w.rec = accesstest.NewToken(t, w.ca, w.reg, 1)
-	w.req = identity.Request{
-		Address:      accesstest.Gateway(t, w.ca, w.reg, access.EnrollmentOptions{Log: w.log}),
-		ServerName:   "localhost",
-		TokenFile:    filepath.Join(t.TempDir(), "token"),
-		Dir:          filepath.Join(t.TempDir(), "identity"),
-		AgentVersion: "1.2.3",
-	}
-	writeToken(t, w.req.TokenFile, w.token)
-	t.Cleanup(func() {
-		if strings.Contains(w.out.String(), w.token[10:40]) {
-			t.Error("the log holds the token")
-		}
-	})
-	return w
-}
-
-func writeToken(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer // guarded by mu
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 func TestEnroll(t *testing.T) {
 	w := newWorld(t)
@@ -119,19 +61,6 @@ func TestEnroll(t *testing.T) {
 	if d := id.RenewAt().Sub(half).Abs(); d > 36*time.Hour+10*time.Minute || !again.RenewAt().Equal(id.RenewAt()) {
 		t.Errorf("RenewAt() = %v, then %v; want one time within 36 h of %v", id.RenewAt(), again.RenewAt(), half)
 	}
-}
-
-func ls(t *testing.T, dir string) string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return strings.Join(names, " ")
 }
 
 // TestEnrollTwice covers the rule that nothing of the old device goes on.
@@ -207,61 +136,63 @@ func TestTokenRefused(t *testing.T) {
 	}
 }
 
-func TestWrongGateway(t *testing.T) {
-	tests := []struct {
-		name  string
-		want  error
-		spoil func(t *testing.T, w *world)
-	}{
-		{"pin of another authority", identity.ErrPin, func(t *testing.T, w *world) {
-			other := accesstest.NewCA(t)
-			token, _ := accesstest.NewToken(t, other, w.reg, 1)
-			writeToken(t, w.req.TokenFile, token)
-		}},
-		{"ca_file of another authority", identity.ErrPin, func(t *testing.T, w *world) {
-			w.req.CAFile = writeCA(t, accesstest.NewCA(t))
-		}},
-		{"ca_file without a certificate", nil, func(t *testing.T, w *world) {
-			w.req.CAFile = w.req.TokenFile
-		}},
-		{"another host name", identity.ErrTLS, func(t *testing.T, w *world) { w.req.ServerName = "gw.example" }},
-		{"TLS 1.2 only", identity.ErrTLS, func(t *testing.T, w *world) {
-			cfg := serverTLS(t, w.ca)
-			cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
-			w.req.Address = serveTLS(t, cfg)
-		}},
-		{"the device certificate of a peer as server", identity.ErrTLS, func(t *testing.T, w *world) {
-			peer, err := identity.Enroll(t.Context(), w.req, w.log)
-			if err != nil {
-				t.Fatal(err)
+// wrongGateways are ways in which the other side is not the one to trust.
+var wrongGateways = []struct {
+	name  string
+	want  error
+	spoil func(t *testing.T, w *world)
+}{
+	{"pin of another authority", identity.ErrPin, func(t *testing.T, w *world) {
+		other := accesstest.NewCA(t)
+		token, _ := accesstest.NewToken(t, other, w.reg, 1)
+		writeToken(t, w.req.TokenFile, token)
+	}},
+	{"ca_file of another authority", identity.ErrPin, func(t *testing.T, w *world) {
+		w.req.CAFile = writeCA(t, accesstest.NewCA(t))
+	}},
+	{"ca_file without a certificate", nil, func(t *testing.T, w *world) {
+		w.req.CAFile = w.req.TokenFile
+	}},
+	{"another host name", identity.ErrTLS, func(t *testing.T, w *world) { w.req.ServerName = "gw.example" }},
+	{"TLS 1.2 only", identity.ErrTLS, func(t *testing.T, w *world) {
+		cfg := serverTLS(t, w.ca)
+		cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+		w.req.Address = serveTLS(t, cfg)
+	}},
+	{"the device certificate of a peer as server", identity.ErrTLS, func(t *testing.T, w *world) {
+		peer, err := identity.Enroll(t.Context(), w.req, w.log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, _ := accesstest.NewToken(t, w.ca, w.reg, 1)
+		writeToken(t, w.req.TokenFile, token)
+		cert, _ := peer.TLS().GetClientCertificate(nil)
+		chain := &tls.Certificate{Certificate: [][]byte{cert.Certificate[0], w.ca.Certificate()}, PrivateKey: cert.PrivateKey}
+		w.req.Address = serveTLS(t, &tls.Config{Certificates: []tls.Certificate{*chain}})
+		w.req.Dir = filepath.Join(t.TempDir(), "other")
+	}},
+	{"no TLS", identity.ErrTLS, func(t *testing.T, w *world) {
+		lis := accesstest.Listen(t)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if c, err := lis.Accept(); err == nil {
+				io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+				c.Close()
 			}
-			token, _ := accesstest.NewToken(t, w.ca, w.reg, 1)
-			writeToken(t, w.req.TokenFile, token)
-			cert, _ := peer.TLS().GetClientCertificate(nil)
-			chain := &tls.Certificate{Certificate: [][]byte{cert.Certificate[0], w.ca.Certificate()}, PrivateKey: cert.PrivateKey}
-			w.req.Address = serveTLS(t, &tls.Config{Certificates: []tls.Certificate{*chain}})
-			w.req.Dir = filepath.Join(t.TempDir(), "other")
-		}},
-		{"no TLS", identity.ErrTLS, func(t *testing.T, w *world) {
-			lis := accesstest.Listen(t)
-			var wg sync.WaitGroup
-			wg.Go(func() {
-				if c, err := lis.Accept(); err == nil {
-					io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-					c.Close()
-				}
-			})
-			t.Cleanup(func() { lis.Close(); wg.Wait() })
-			w.req.Address = lis.Addr().String()
-		}},
-		{"nobody there", identity.ErrUnreachable, func(t *testing.T, w *world) {
-			lis := accesstest.Listen(t)
-			w.req.Address = lis.Addr().String()
-			lis.Close()
-		}},
-		{"gateway's store is broken", identity.ErrUnreachable, func(t *testing.T, w *world) { w.reg.Break(errors.New("disk full")) }},
-	}
-	for _, tt := range tests {
+		})
+		t.Cleanup(func() { lis.Close(); wg.Wait() })
+		w.req.Address = lis.Addr().String()
+	}},
+	{"nobody there", identity.ErrUnreachable, func(t *testing.T, w *world) {
+		lis := accesstest.Listen(t)
+		w.req.Address = lis.Addr().String()
+		lis.Close()
+	}},
+	{"gateway's store is broken", identity.ErrUnreachable, func(t *testing.T, w *world) { w.reg.Break(errors.New("disk full")) }},
+}
+
+func TestWrongGateway(t *testing.T) {
+	for _, tt := range wrongGateways {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			tt.spoil(t, w)
@@ -287,33 +218,6 @@ func TestRightCAFile(t *testing.T) {
 	if _, err := identity.Enroll(t.Context(), w.req, w.log); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func writeCA(t *testing.T, ca *access.CA) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ca.pem")
-	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate()})
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func serverTLS(t *testing.T, ca *access.CA) *tls.Config {
-	t.Helper()
-	cfg, err := ca.ServerTLS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
-}
-
-// serveTLS does handshakes and nothing else.
-func serveTLS(t *testing.T, cfg *tls.Config) string {
-	t.Helper()
-	lis := accesstest.Listen(t)
-	accesstest.Serve(t, lis, enrollv1.UnimplementedEnrollmentServer{}, cfg)
-	return lis.Addr().String()
 }
 
 func TestTokenFileReadableByOthers(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,16 +57,16 @@ func TestEnsureEnrolledGatewayAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t)
 		writeToken(t, b.w.req.TokenFile, b.w.token)
-		tries := 0
+		var tries atomic.Int64
 		dial := b.w.req.Dial
 		b.w.req.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
-			tries++
+			tries.Add(1)
 			return dial(ctx, addr)
 		}
 		done := ensure(t, t.Context(), b)
 		waits(t, done, 30*time.Minute)
-		if tries < 6 || tries > 60 {
-			t.Errorf("%d tries in 30 minutes; want a polite number", tries)
+		if n := tries.Load(); n < 6 || n > 60 {
+			t.Errorf("%d tries in 30 minutes; want a polite number", n)
 		}
 		if n := strings.Count(b.w.out.String(), "level=WARN"); n != 1 {
 			t.Errorf("%d warnings; want 1:\n%s", n, b.w.out)
@@ -74,7 +75,7 @@ func TestEnsureEnrolledGatewayAway(t *testing.T) {
 		arrives(t, done, 5*time.Minute+time.Second)
 
 		// The second time there is nothing to do, and no gateway is needed.
-		b.lis = nil
+		b.lis.Store(nil)
 		arrives(t, ensure(t, t.Context(), b), time.Second)
 	})
 }
@@ -102,20 +103,20 @@ func TestEnsureEnrolledRefused(t *testing.T) {
 		if err := b.w.reg.RevokeToken(t.Context(), b.w.rec.ID); err != nil {
 			t.Fatal(err)
 		}
-		tries := 0
+		var tries atomic.Int64
 		dial := b.w.req.Dial
 		b.w.req.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
-			tries++
+			tries.Add(1)
 			return dial(ctx, addr)
 		}
 		done := ensure(t, t.Context(), b)
 		waits(t, done, 14*time.Minute)
-		if tries != 1 {
-			t.Errorf("%d tries in 14 minutes with a refused token; want 1", tries)
+		if n := tries.Load(); n != 1 {
+			t.Errorf("%d tries in 14 minutes with a refused token; want 1", n)
 		}
 		waits(t, done, 24*time.Hour)
-		if tries < 4 || tries > 20 {
-			t.Errorf("%d tries in a day with a refused token; want a few", tries)
+		if n := tries.Load(); n < 4 || n > 20 {
+			t.Errorf("%d tries in a day with a refused token; want a few", n)
 		}
 		if n := strings.Count(b.w.out.String(), "token revoked (hint:"); n != 1 {
 			t.Errorf("%d lines with reason and hint; want 1:\n%s", n, b.w.out)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,7 +130,7 @@ func TestRenewRefused(t *testing.T) {
 // bubble is a gateway inside a synctest bubble, where days pass at once.
 type bubble struct {
 	w   *world
-	lis *bufconn.Listener
+	lis atomic.Pointer[bufconn.Listener] // nil: away
 }
 
 func newBubble(t *testing.T) *bubble {
@@ -142,18 +143,20 @@ func newBubble(t *testing.T) *bubble {
 		TokenFile:  filepath.Join(t.TempDir(), "token"),
 		Dir:        filepath.Join(t.TempDir(), "identity"),
 		Dial: func(ctx context.Context, _ string) (net.Conn, error) {
-			if b.lis == nil {
+			lis := b.lis.Load()
+			if lis == nil {
 				return nil, errors.New("no route to host")
 			}
-			return b.lis.DialContext(ctx)
+			return lis.DialContext(ctx)
 		},
 	}
 	return b
 }
 
 func (b *bubble) serve(t *testing.T) {
-	b.lis = bufconn.Listen(1 << 16)
-	accesstest.Serve(t, b.lis, access.NewEnrollment(b.w.ca, b.w.reg, access.EnrollmentOptions{}), serverTLS(t, b.w.ca))
+	lis := bufconn.Listen(1 << 16)
+	b.lis.Store(lis)
+	accesstest.Serve(t, lis, access.NewEnrollment(b.w.ca, b.w.reg, access.EnrollmentOptions{}), serverTLS(t, b.w.ca))
 }
 
 func (b *bubble) renewal() identity.Renewal {
@@ -212,40 +215,39 @@ func TestKeeper(t *testing.T) {
 		b := newBubble(t)
 		b.serve(t)
 		id := b.enroll(t)
-		var renewals []time.Time
+		var renewals atomic.Int64
 		k := identity.NewKeeper(id, b.renewal(), func(n *identity.Identity) {
 			if n.Device() != id.Device() {
 				t.Errorf("renewed device = %s; want %s", n.Device(), id.Device())
 			}
-			renewals = append(renewals, time.Now())
+			renewals.Add(1)
 		}, b.w.log)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- k.Run(ctx) }()
 
 		time.Sleep(100 * day)
-		if n := len(renewals); n < 5 || n > 8 {
+		if n := renewals.Load(); n < 5 || n > 8 {
 			t.Errorf("%d renewals in 100 days; want one about every 15 days", n)
 		}
-		away := b.lis
-		b.lis = nil
+		away := b.lis.Swap(nil)
 		time.Sleep(60 * day) // longer than the certificate lives
-		n := len(renewals)
-		b.lis = away
+		n := renewals.Load()
+		b.lis.Store(away)
 		time.Sleep(2 * time.Hour)
-		if len(renewals) != n+1 {
-			t.Errorf("%d renewals in the two hours after the gateway came back; want 1", len(renewals)-n)
+		if renewals.Load() != n+1 {
+			t.Errorf("%d renewals in the two hours after the gateway came back; want 1", renewals.Load()-n)
 		}
 		if got := strings.Count(b.w.out.String(), "certificate not renewed"); got != 1 {
 			t.Errorf("%d warnings about one absence; want 1", got)
 		}
 		// A gateway that kicks without end gets no more than its share.
-		n = len(renewals)
+		n = renewals.Load()
 		for range 60 {
 			k.Kick()
 			time.Sleep(time.Minute)
 		}
-		if got := len(renewals) - n; got < 4 || got > 7 {
+		if got := renewals.Load() - n; got < 4 || got > 7 {
 			t.Errorf("%d renewals for an hour of kicks; want about one in ten minutes", got)
 		}
 		if k.Identity().NotAfter().Before(time.Now().Add(29 * day)) {
