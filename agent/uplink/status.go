@@ -152,7 +152,7 @@ type Status struct {
 	BatchesSent   uint64 // resends included
 	EventsAcked   uint64
 	EventsRefused uint64 // by the gateway, for good
-	Reconnects    uint64
+	Reconnects    uint64 // attempts and streams that ended
 }
 
 // Status returns a copy of the state as it is now.

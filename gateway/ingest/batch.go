@@ -43,17 +43,11 @@ func (t *session) batch(b *uplinkv1.Batch) error {
 	if err != nil {
 		return t.putOff(b.GetEpoch(), b.GetFirstSeq(), err)
 	}
-	var h *hands
-	select {
-	case h = <-t.s.hands:
-	case <-t.ctx.Done():
+	h, ok := t.s.take(t.ctx)
+	if !ok {
 		return t.gone(t.ctx.Err())
 	}
-	defer func() {
-		clear(h.events)
-		h.events = h.events[:0]
-		t.s.hands <- h
-	}()
+	defer t.s.give(h)
 	if bad := t.events(h, policy, b); bad != nil {
 		return t.reject(b.GetEpoch(), b.GetFirstSeq(), bad)
 	}

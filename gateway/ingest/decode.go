@@ -19,9 +19,13 @@ var (
 	errUnknown   = errors.New("a field that the schema does not know")
 )
 
+// blockSlack is how far the decompressor writes before it looks at the limit: a
+// block (RFC 8878 3.1.1.2.4), and what it allocates beyond one.
+const blockSlack = 128<<10 + 64
+
 // hands is what one batch needs while it is decoded. A fixed number of them
-// bounds the memory for all streams together. Its buffers come with the first
-// use and stay.
+// bounds the memory for all streams together. Its buffer has the size of the
+// limit and a little, comes with the first use, and never grows.
 type hands struct {
 	limit  int
 	z      *zstd.Decoder
@@ -38,14 +42,11 @@ func (h *hands) records(payload []byte, count int) ([][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("start decompressor: %w", err)
 		}
-		h.z = z
+		h.z, h.buf = z, make([]byte, 0, h.limit+blockSlack)
 	}
-	raw, err := h.z.DecodeAll(payload, h.buf[:0])
-	if cap(raw) <= h.limit+4<<10 {
-		h.buf = raw[:0]
-	}
+	raw, err := h.z.DecodeAll(payload, h.buf)
 	switch {
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded), len(raw) > h.limit:
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, errTooLarge
 	case err != nil:
 		return nil, errMalformed

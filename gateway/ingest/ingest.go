@@ -145,7 +145,7 @@ type Server struct {
 	reg   gateway.Registry
 	auth  Authorizer
 	o     Options
-	hands chan *hands // as many as batches may be in hand at once
+	slots chan struct{} // as many as batches may be in hand at once
 	count counters
 
 	readers sync.WaitGroup
@@ -154,20 +154,45 @@ type Server struct {
 	streams   map[gateway.Device]int // guarded by mu
 	open      int                    // guarded by mu
 	storeDown bool                   // guarded by mu; logged once a change
+	free      []*hands               // guarded by mu; the one used last is used next
 }
 
 // New returns a Server that waits for streams. Its store and registry may be
 // one.
 func New(store gateway.Store, reg gateway.Registry, auth Authorizer, o Options) *Server {
 	o = o.withDefaults()
-	s := &Server{
+	return &Server{
 		store: store, reg: reg, auth: auth, o: o,
-		hands: make(chan *hands, o.Limits.BatchesInHand), streams: map[gateway.Device]int{},
+		slots: make(chan struct{}, o.Limits.BatchesInHand), streams: map[gateway.Device]int{},
 	}
-	for range o.Limits.BatchesInHand {
-		s.hands <- &hands{limit: o.Limits.DecodedBytes}
+}
+
+// take waits until one more batch may be in hand. It reports false when ctx ends
+// first.
+func (s *Server) take(ctx context.Context) (*hands, bool) {
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false
 	}
-	return s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.free); n > 0 {
+		h := s.free[n-1]
+		s.free = s.free[:n-1]
+		return h, true
+	}
+	return &hands{limit: s.o.Limits.DecodedBytes}, true
+}
+
+// give returns hands when the batch is done with.
+func (s *Server) give(h *hands) {
+	clear(h.events)
+	h.events = h.events[:0]
+	s.mu.Lock()
+	s.free = append(s.free, h)
+	s.mu.Unlock()
+	<-s.slots
 }
 
 // Wait returns when nothing of any stream runs any more. Call it after the gRPC
