@@ -121,7 +121,7 @@ func checkFigures(t *testing.T, found []*eventv1.Connection, n, out, in int) {
 		eventv1.Direction_DIRECTION_OUTBOUND: {},
 		eventv1.Direction_DIRECTION_INBOUND:  {},
 	}
-	oneHigh := 0
+	oneLow := 0
 	for _, c := range found {
 		sent, got := c.GetBytesOut(), c.GetBytesIn()
 		i := int(sent) - out
@@ -130,8 +130,8 @@ func checkFigures(t *testing.T, found []*eventv1.Connection, n, out, in int) {
 			i = (int(sent) - in) / 2
 			want = uint64(out + i)
 		}
-		if got == want+1 {
-			oneHigh++ // the FIN, see flow.bytesIn
+		if got == want-1 {
+			oneLow++
 		} else if got != want {
 			t.Errorf("%v sent %d: bytes in = %d; want %d", c.GetDirection(), sent, got, want)
 		}
@@ -153,7 +153,12 @@ func checkFigures(t *testing.T, found []*eventv1.Connection, n, out, in int) {
 			}
 		}
 	}
-	t.Logf("%d connections; bytes in one too high in %d of %d ends", n, oneHigh, len(found))
+	t.Logf("%d connections; bytes in one too low at %d of %d ends", n, oneLow, len(found))
+	// Which of two orders the last two segments come in is the scheduler's
+	// choice, and only one of them can be told exactly: see flow.bytesIn.
+	if oneLow > len(found)/10 {
+		t.Errorf("bytes in one too low at %d of %d ends; want hardly any on loopback", oneLow, len(found))
+	}
 }
 
 // awaitOwner opens and closes connections until one of them has an owner: then

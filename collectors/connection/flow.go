@@ -42,6 +42,7 @@ type flow struct {
 	told          tcpInfo   // what was reported of it, or was there before the agent
 	rttMaxUS      uint64
 	finIn         bool // the other end has closed
+	closed        bool // the kernel told that it ended
 }
 
 // see takes over what a dump says.
@@ -58,14 +59,26 @@ func (f *flow) see(s *socket) {
 }
 
 // bytesIn returns what the program could read. The kernel counts the other
-// end's FIN as a byte. Where the agent did not see it arrive, and some data
-// came too, it cannot be told from data: then the figure may be one too high.
+// end's FIN as a byte. Where the agent did not see it arrive, it takes it that a
+// connection whose own FIN was acknowledged was closed from both sides: the
+// figure is one too low where this side closed first and the kernel had put the
+// connection away (FIN_WAIT2) before the other end's FIN came.
 func (f *flow) bytesIn() uint64 {
 	n := f.info.bytesIn
-	if n > 0 && (f.finIn || f.info.dataSegsIn == 0) {
+	if n > 0 && (f.finIn || f.info.dataSegsIn == 0 || f.closed && f.finAcked()) {
 		n--
 	}
 	return n
+}
+
+// finAcked reports whether our FIN arrived. It counts as a byte, and so does
+// the SYN of whoever called.
+func (f *flow) finAcked() bool {
+	control := uint64(2)
+	if f.inbound {
+		control = 1
+	}
+	return f.info.exact && f.info.bytesAcked >= f.info.bytesOut+control
 }
 
 // outcome says how an attempt ended, from the counters alone: the kernel does

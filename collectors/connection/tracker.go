@@ -160,7 +160,7 @@ func (t *tracker) closed(s *socket, now time.Time) {
 		}
 	}
 	delete(t.flows, s.cookie)
-	f.finIn = f.finIn || s.unread == 1
+	f.finIn, f.closed = f.finIn || s.unread == 1, true
 	f.info = s.info
 	f.rttMaxUS = max(f.rttMaxUS, s.info.rttUS)
 	t.report(f, now, false)

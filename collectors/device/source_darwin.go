@@ -1,0 +1,54 @@
+package device
+
+import (
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/discreet-agent/discreet/collectors"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
+
+// describe asks sysctl(3). The serial number stands only in the I/O registry,
+// which is not to be had without C: it stays empty. So does whether a management
+// service rules the machine, which only another program tells.
+func describe(_ collectors.Env, d *eventv1.Device) error {
+	d.System = eventv1.System_SYSTEM_MACOS
+	d.Version, d.Build, d.Kernel = ask("kern.osproductversion"), ask("kern.osversion"), ask("kern.osrelease")
+	d.Maker, d.Model, d.Cpu = "Apple", ask("hw.model"), ask("machdep.cpu.brand_string")
+	if n, err := unix.SysctlUint64("hw.memsize"); err == nil {
+		d.MemoryBytes = n
+	}
+	if n, err := unix.SysctlUint32("kern.hv_vmm_present"); err == nil {
+		d.Virtual = n != 0
+	}
+	switch {
+	case d.Virtual:
+		d.Chassis = virtual
+	case strings.Contains(d.Model, "Book"):
+		d.Chassis = laptop
+	case strings.HasPrefix(d.Model, "iMac"), strings.HasPrefix(d.Model, "Macmini"), strings.HasPrefix(d.Model, "MacPro"):
+		d.Chassis = desktop
+	default:
+		d.Chassis = other // since 2022 models are called MacN,N, whatever they are
+	}
+	if boot, err := unix.SysctlTimeval("kern.boottime"); err == nil {
+		d.BootDay = dayOf(time.Unix(boot.Sec, 0))
+	}
+	var fs unix.Statfs_t
+	if unix.Statfs("/", &fs) == nil {
+		d.DiskBytes = fs.Blocks * uint64(fs.Bsize)
+	}
+	return nil
+}
+
+func ask(name string) string {
+	s, err := unix.Sysctl(name)
+	if err != nil {
+		return ""
+	}
+	return tidy(s)
+}
