@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -44,7 +45,8 @@ line, where every user of the device could read it.`,
 				}
 				req.TokenFile, req.Token = "", b
 			}
-			id, err := identity.Enroll(c.Context(), req)
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			id, err := identity.Enroll(c.Context(), req, log)
 			if err != nil {
 				return fail(enrolCode(err), err)
 			}
