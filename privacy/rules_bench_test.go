@@ -27,7 +27,9 @@ var benchRules = []struct {
 	{"programName", Linux, func(r *rules) { r.programName(Generalised, "gnome-terminal-server") }},
 	{"programName/id", Linux, func(r *rules) { r.programName(Generalised, "jdoe-notes") }},
 	{"programPath/unix", Linux, func(r *rules) { r.programPath(Generalised, "/usr/lib/x86_64-linux-gnu/libexec/gnome-terminal-server") }},
-	{"programPath/windows", Windows, func(r *rules) { r.programPath(Generalised, `C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE`) }},
+	{"programPath/windows", Windows, func(r *rules) {
+		r.programPath(Generalised, `C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE`)
+	}},
 	{"programPath/id", Windows, func(r *rules) { r.programPath(Generalised, `C:\Program Files\JDoe Tools\x.exe`) }},
 	{"programSHA256", Linux, func(r *rules) { r.programSHA256(Cleartext, benchSum) }},
 	{"programSigner", Windows, func(r *rules) { r.programSigner(Generalised, "Microsoft Corporation") }},

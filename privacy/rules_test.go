@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // TestRules holds what the vectors leave open. Rows that are stricter than a
@@ -112,7 +113,12 @@ func TestRules(t *testing.T) {
 		{"identity in another script", Linux, Domains, Generalised, "www.анна.com", "<id-domain>"},
 		{"the same in ASCII", Linux, Domains, Generalised, "www.xn--80aa2ba.com", "<id-domain>"},
 		{"mail address", Linux, Domains, Generalised, "mary@example.com", ""},
-		{"sentence", Linux, Domains, Generalised, "mary has a lamb", ""},
+		{"sentence", Linux, Domains, Generalised, "mary has a lamb", "<local>"},
+		{"sentence with a dot", Linux, Domains, Generalised, "mary has a lamb.com", ""},
+		{"service that announces itself", Linux, Domains, Generalised, "Mary’s Printer._ipp._tcp.local", "<local>"},
+		{"odd label below a domain", Linux, Domains, Generalised, "Mary’s Printer.example.com", "example.com"},
+		{"ideographic full stop", Linux, Domains, Generalised, "www。example。com", "example.com"},
+		{"identity that the DNS cannot have", Linux, Domains, Generalised, "www.John Doe.com", "<id-domain>"},
 		{"hashed local", Linux, Domains, Hashed, "mary.local", "<local>"},
 		{"hashed", Linux, Domains, Hashed, "WWW.example.com", testKeys(t).make(purposeDomain, "example.com")},
 		{"list, exact", Linux, Domains, List, "CORP.example.com.", "corp.example.com"},
@@ -142,6 +148,18 @@ func TestRules(t *testing.T) {
 				t.Errorf("%s(%q) at %s = %q; want %q", row.key, row.in, row.level, got, row.want)
 			}
 		})
+	}
+}
+
+// TestCanonicalFoldsAllLetters checks that letters which differ in case alone
+// have one canonical form, in every script.
+func TestCanonicalFoldsAllLetters(t *testing.T) {
+	for c := range rune(unicode.MaxRune) {
+		for d := unicode.SimpleFold(c); d > c; d = unicode.SimpleFold(d) {
+			if a, b := Canonical(string(c)), Canonical(string(d)); a != b {
+				t.Errorf("Canonical(%U) = %q, Canonical(%U) = %q; want one form", c, a, d, b)
+			}
+		}
 	}
 }
 

@@ -4,8 +4,9 @@ import "time"
 
 // bucketMemo is the bucket of late of one level.
 type bucketMemo struct {
-	start  time.Time
-	length time.Duration
+	from, to int64 // in seconds since 1970; equal where there is none yet
+	start    time.Time
+	length   time.Duration
 }
 
 // bucketIn returns the bucket of loc's time in which t lies, its start in UTC.
