@@ -130,7 +130,7 @@ func validKeyID(id string) bool {
 // hashed: a pseudonym, a role, or "". With it a person's records are found by
 // name. sid may be empty.
 func UserPseudonym(p *Pseudonyms, c Context, name, sid string) string {
-	if len(name) > maxInput || len(sid) > maxName {
+	if len(name) > maxInput {
 		return ""
 	}
 	a := newAccounts(c)

@@ -161,12 +161,14 @@ func (r *rules) bucket(l Level, t time.Time) (start time.Time, length time.Durat
 	if l >= numLevels {
 		return t, 0
 	}
-	m := &r.buckets[l]
-	if m.length == 0 || t.Before(m.start) || t.Sub(m.start) >= m.length {
+	m, unix := &r.buckets[l], t.Unix()
+	if unix < m.from || unix >= m.to {
 		m.start, m.length = bucketIn(l, t, r.ctx.Location)
 		if m.length == 0 {
 			return t, 0
 		}
+		m.from = m.start.Unix()
+		m.to = m.from + int64(m.length/time.Second)
 	}
 	return m.start, m.length
 }

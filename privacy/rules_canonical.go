@@ -27,11 +27,24 @@ func Canonical(name string) string {
 		case unicode.IsSpace(c):
 			b.WriteByte(' ')
 		default:
-			b.WriteRune(c)
+			b.WriteRune(smallCherokee(c))
 		}
 	}
 	s := norm.NFC.String(width.Fold.String(b.String()))
 	return strings.Trim(norm.NFC.String(cases.Fold().String(s)), " ")
+}
+
+// smallCherokee returns the small letter of a Cherokee capital, and any other
+// letter as it is. The full fold of Unicode makes capitals of Cherokee; package
+// cases makes them of small letters and small letters of capitals.
+func smallCherokee(c rune) rune {
+	switch {
+	case 0x13a0 <= c && c <= 0x13ef:
+		return c - 0x13a0 + 0xab70
+	case 0x13f0 <= c && c <= 0x13f5:
+		return c + 8
+	}
+	return c
 }
 
 // canonicalASCII is Canonical where nothing but ASCII is in the name, which is

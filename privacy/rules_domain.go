@@ -27,46 +27,73 @@ var localZones = [...]string{
 func (r *rules) domain(l Level, v string) string { return r.kept(&r.doms, l, v, (*rules).domainOf) }
 
 func (r *rules) domainOf(l Level, v string) string {
-	name, address := domainForm(v)
+	d := readDomain(v)
 	switch l {
 	case List:
-		return r.listed(name)
+		return r.listed(d.ascii)
 	case Generalised:
-		return r.generalDomain(name, address)
+		return r.generalDomain(d)
 	case Hashed:
-		name = r.generalDomain(name, address)
+		name := r.generalDomain(d)
 		if strings.HasPrefix(name, "<") {
 			return name
 		}
 		return r.keys.make(purposeDomain, name)
 	case Cleartext:
-		return clearText(name, maxName)
+		return clearText(d.ascii, maxName)
 	}
 	return ""
 }
 
-// domainForm returns the name in lower-case ASCII, without port and trailing
-// dot, and whether it is an address. What is no name at all becomes "".
-func domainForm(v string) (name string, address bool) {
+// domainName is a name that was read.
+type domainName struct {
+	text    string // canonical, as it came
+	ascii   string // as the DNS has it; a label that it cannot have is "?"
+	address bool
+}
+
+// readDomain takes port and trailing dots from a name.
+func readDomain(v string) domainName {
 	v = strings.TrimSpace(v)
 	host := v
 	if inner, port, ok := strings.Cut(v, "]"); ok && strings.HasPrefix(inner, "[") && portOrNothing(port) {
 		host = inner[1:]
-	} else if head, port, ok := strings.Cut(v, ":"); ok && !strings.Contains(port, ":") && portOrNothing(":"+port) {
+	} else if head, port, ok := strings.Cut(v, ":"); ok && portOrNothing(":"+port) {
 		host = head
 	}
-	if a, err := netip.ParseAddr(strings.TrimRight(host, ".")); err == nil {
-		return a.WithZone("").String(), true
+	host = strings.TrimRight(fullStops.Replace(host), ".")
+	if a, err := netip.ParseAddr(host); err == nil {
+		return domainName{ascii: a.WithZone("").String(), address: true}
 	}
-	ascii, err := lookupIDNA.ToASCII(strings.TrimRight(host, "."))
-	if err != nil { // a broken xn-- label is still a name
-		ascii = lowerASCII(host)
+	d := domainName{text: Canonical(host)}
+	ascii, err := lookupIDNA.ToASCII(host)
+	if err != nil {
+		ascii = asciiLabels(host)
 	}
-	ascii = strings.TrimRight(ascii, ".")
-	if len(ascii) > maxDomain || strings.ContainsFunc(ascii, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
-		return "", false
+	if len(ascii) <= maxDomain {
+		d.ascii = ascii
 	}
-	return ascii, false
+	return d
+}
+
+// fullStops are the dots that IDNA reads as one.
+var fullStops = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
+
+// asciiLabels converts label by label what is no name as a whole: services
+// announce themselves as "John's Printer._ipp._tcp.local".
+func asciiLabels(host string) string {
+	labels := strings.Split(host, ".")
+	for i, label := range labels {
+		ascii, err := lookupIDNA.ToASCII(label)
+		if err != nil { // a broken xn-- label is still a name
+			ascii = lowerASCII(label)
+		}
+		if strings.ContainsFunc(ascii, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+			ascii = "?"
+		}
+		labels[i] = ascii
+	}
+	return strings.Join(labels, ".")
 }
 
 func portOrNothing(v string) bool {
@@ -75,11 +102,12 @@ func portOrNothing(v string) bool {
 
 // generalDomain returns the registrable domain of a name in the public DNS, and
 // of any other name only its kind.
-func (r *rules) generalDomain(name string, address bool) string {
+func (r *rules) generalDomain(d domainName) string {
+	name := d.ascii
 	switch {
 	case name == "":
 		return ""
-	case address:
+	case d.address:
 		return "<ip>"
 	case !strings.Contains(name, "."):
 		return "<local>"
@@ -95,17 +123,28 @@ func (r *rules) generalDomain(name string, address bool) string {
 	switch {
 	case domain == "":
 		return "<local>"
+	case r.personalDomain(d, domain):
+		return "<id-domain>"
 	case !hostName(domain): // an address of mail, a URL, a sentence
 		return ""
-	case r.holdsIdentity(domain, false):
-		return "<id-domain>"
+	}
+	return domain
+}
+
+// personalDomain reports whether an identity stands in the registrable domain
+// of d, in ASCII, in the letters that the ASCII stands for, or as it came.
+func (r *rules) personalDomain(d domainName, domain string) bool {
+	if r.holdsIdentity(domain, false) {
+		return true
 	}
 	if strings.Contains(domain, "xn--") {
 		if text, _ := lookupIDNA.ToUnicode(domain); r.holdsIdentity(text, false) {
-			return "<id-domain>"
+			return true
 		}
 	}
-	return domain
+	labels := strings.Split(d.text, ".")
+	from := max(0, len(labels)-1-strings.Count(domain, "."))
+	return r.holdsIdentity(strings.Join(labels[from:], "."), false)
 }
 
 // registrable returns the name's domain one below its public suffix, by the
@@ -161,9 +200,9 @@ func (r *rules) listed(name string) string {
 func corporateDomains(list []string) []string {
 	var out []string
 	for _, entry := range list {
-		name, _ := domainForm(strings.TrimPrefix(strings.TrimPrefix(entry, "*"), "."))
-		if name != "" {
-			out = append(out, name)
+		d := readDomain(strings.TrimPrefix(strings.TrimPrefix(entry, "*"), "."))
+		if d.ascii != "" {
+			out = append(out, d.ascii)
 		}
 	}
 	return sortedUnique(out)

@@ -4,8 +4,9 @@ import "time"
 
 // bucketMemo is the bucket of late of one level.
 type bucketMemo struct {
-	start  time.Time
-	length time.Duration
+	from, to int64 // in seconds since 1970; equal where there is none yet
+	start    time.Time
+	length   time.Duration
 }
 
 // bucketIn returns the bucket of loc's time in which t lies, its start in UTC.
@@ -92,7 +93,7 @@ func dayOf(t time.Time) (start, end time.Time) {
 	start, end = floor(t, 24*time.Hour)
 	for at := t; ; start, _ = floor(at, 24*time.Hour) {
 		from, _ := offsetBounds(at)
-		if from.IsZero() || !start.Before(from) {
+		if from.IsZero() || start.After(from) {
 			break
 		}
 		at = from.Add(-time.Second)
@@ -103,7 +104,7 @@ func dayOf(t time.Time) (start, end time.Time) {
 	}
 	for at := t; ; _, end = floor(at, 24*time.Hour) {
 		_, to := offsetBounds(at)
-		if to.IsZero() || !end.After(to) {
+		if to.IsZero() || end.Before(to) {
 			break
 		}
 		at = to

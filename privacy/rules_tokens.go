@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // token is one spelling of an identity that the scrub looks for.
@@ -41,11 +43,11 @@ func tokensOf(identity string) []token {
 	}
 	var out []token
 	for _, text := range texts {
-		out = appendToken(out, token{text: text, size: utf8.RuneCountInString(text)})
-		if strings.ContainsRune(text, utf8.RuneError) { // as paths spell an invalid byte
-			text = strings.ReplaceAll(text, string(utf8.RuneError), "?")
-			out = appendToken(out, token{text: text, size: utf8.RuneCountInString(text)})
-		}
+		out = appendToken(out, text)
+		// Paths spell an invalid byte so.
+		out = appendToken(out, strings.ReplaceAll(text, string(utf8.RuneError), "?"))
+		// Domains and some file systems keep no letter that stands for another.
+		out = appendToken(out, Canonical(norm.NFKC.String(text)))
 	}
 	if stem := shortStem(name); stem != "" {
 		out = append(out, token{text: stem + "~", size: utf8.RuneCountInString(stem) + 1, short: true})
@@ -53,7 +55,8 @@ func tokensOf(identity string) []token {
 	return out
 }
 
-func appendToken(list []token, t token) []token {
+func appendToken(list []token, text string) []token {
+	t := token{text: text, size: utf8.RuneCountInString(text)}
 	if t.size < 2 || slices.Contains(list, t) {
 		return list
 	}

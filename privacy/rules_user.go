@@ -116,7 +116,7 @@ func roleOfName(realm, name string) string {
 
 // roleOfSID returns the role of a well-known SID or, on Unix, of a uid.
 func (a *accounts) roleOfSID(sid string) string {
-	if sid == "" {
+	if sid == "" || len(sid) > maxName {
 		return ""
 	}
 	switch upperSID(sid) {
@@ -174,7 +174,7 @@ func (r *rules) username(l Level, name, sid string) string {
 	if kept, ok := r.users.get(l, name); ok && kept.sid == sid {
 		return kept.out
 	}
-	if len(name) > maxInput || len(sid) > maxName {
+	if len(name) > maxInput {
 		return ""
 	}
 	user := r.accounts.parse(name, sid)
@@ -188,7 +188,9 @@ func (r *rules) username(l Level, name, sid string) string {
 	case l == Cleartext && user.name != "":
 		out = clearText(name, maxName)
 	}
-	r.users.put(l, name, userMemo{strings.Clone(sid), out})
+	if len(sid) <= maxName {
+		r.users.put(l, name, userMemo{strings.Clone(sid), out})
+	}
 	return out
 }
 
