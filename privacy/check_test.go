@@ -191,11 +191,11 @@ func TestCheckClocks(t *testing.T) {
 		if err != nil {
 			t.Skipf("no time zones here: %v", err)
 		}
-		ctx := sampleContext()
+		ctx := testContext(Linux)
 		ctx.Location = loc
 		for _, l := range []Level{Day, Hour, QuarterHour} {
 			p := with(t, preset(t, "balanced"), UserActivity, l)
-			f := NewFilter(p, ctx, sampleKeys(t))
+			f := NewFilter(p, ctx, testKeys(t))
 			// Half a year in steps of half an hour passes two changes.
 			for at := time.Date(2026, 3, 1, 0, 5, 0, 0, time.UTC); at.Month() < time.December; at = at.Add(30 * time.Minute) {
 				c, ok := f.Apply(&eventv1.Event{TimeUnixMs: at.UnixMilli(), Kind: &eventv1.Event_UserActivity{UserActivity: &eventv1.UserActivity{ActiveSeconds: 1}}})

@@ -18,16 +18,22 @@ type Filter struct {
 	os     OS
 	passes [numKinds]bool  // what the policy lets exist
 	grains [numKinds]Level // the grain of its time
+	spans  [numLevels]span
 	kept   kept
 
 	// The event under construction. It holds nothing but what may leave.
-	cur  Cleared
+	kind uint8
+	head int   // how much of buf stands before the message
+	time int64 // of the event, as it leaves
 	buf  []byte
 	sums []uint64
 
 	execution  scratch[eventv1.ExecutionSummary]
 	connection scratch[eventv1.ConnectionSummary]
 }
+
+// span is the bucket of late of one level, in milliseconds since 1970.
+type span struct{ start, end int64 }
 
 // kindInfo is what the schema says about a kind of event.
 type kindInfo struct {
@@ -115,17 +121,14 @@ func (f *Filter) apply(ev *eventv1.Event) (Cleared, bool) {
 	if !f.construct(ev) {
 		return Cleared{}, false
 	}
-	c := f.cur
-	if folds := kinds[c.kind].folds; folds != nil {
-		if f.grains[c.kind] != Full {
-			c.wire, c.sums = f.buf, f.sums
-			return c, true
+	if folds := kinds[f.kind].folds; folds != nil {
+		if f.grains[f.kind] != Full {
+			return Cleared{&f.stamp, f.kind, int32(f.head), f.time, f.buf, f.sums}, true
 		}
 		f.buf = putSums(f.buf, folds, f.sums) // no bucket: it stands alone
 	}
-	f.buf = putLength(f.buf, int(c.head))
-	c.wire, c.head = f.buf, 0
-	return c, true
+	f.buf = putLength(f.buf, f.head)
+	return Cleared{&f.stamp, f.kind, 0, f.time, f.buf, nil}, true
 }
 
 // maxTime is the end of the year 9999. Times outside of 1970 to then are a
@@ -146,8 +149,7 @@ func (f *Filter) open(k uint8, ms int64) bool {
 	b := putUint(f.buf[:0], tagTime, uint64(start))
 	b = putUint(b, tagBucket, uint64(seconds))
 	b = appendVarint(b, kinds[k].tag)
-	f.buf = b
-	f.cur = Cleared{stamp: &f.stamp, kind: k, time: start, head: int32(len(b))}
+	f.buf, f.kind, f.head, f.time = b, k, len(b), start
 	return true
 }
 
@@ -159,11 +161,15 @@ func (f *Filter) bucket(l Level, ms int64) (start, seconds int64, ok bool) {
 	if l == Full {
 		return ms, 0, true
 	}
-	at, length := f.rules.bucket(l, time.UnixMilli(ms))
-	if length < time.Second {
-		return 0, 0, false
+	s := &f.spans[l]
+	if ms < s.start || ms >= s.end {
+		at, length := f.rules.bucket(l, time.UnixMilli(ms))
+		if length < time.Second {
+			return 0, 0, false
+		}
+		*s = span{at.UnixMilli(), at.Add(length).UnixMilli()}
 	}
-	return at.UnixMilli(), int64(length / time.Second), true
+	return s.start, (s.end - s.start) / 1000, true
 }
 
 // Format writes a fixed text, whatever the verb: what a Filter keeps is raw.

@@ -234,7 +234,9 @@ func (f *Filter) putUser(b []byte, m *eventv1.User) []byte {
 	at := len(b)
 	b = putText(b, 10, f.rules.username(f.levels[Username], m.Name, m.Sid))
 	b = putText(b, 18, f.rules.upn(f.levels[UPN], m.Upn))
-	b = putText(b, 26, f.rules.userSID(f.levels[UserSID], m.Sid))
+	if f.levels[UserSID] > Drop {
+		b = putText(b, 26, f.rules.userSID(f.levels[UserSID], m.Sid))
+	}
 	k.put(f.rules.learned, b[at:])
 	return b
 }
@@ -261,13 +263,21 @@ func (f *Filter) putProgram(b []byte, m *eventv1.Program) []byte {
 		return append(b, out...)
 	}
 	at := len(b)
-	b = putText(b, 10, f.rules.programName(f.levels[ProgramName], m.Name))
-	b = putText(b, 18, f.rules.programName(f.levels[ProgramName], m.Version))
-	b = putText(b, 26, f.rules.programName(f.levels[ProgramName], m.Product))
-	b = putText(b, 34, f.rules.programName(f.levels[ProgramName], m.Vendor))
-	b = putText(b, 42, f.rules.programPath(f.levels[ProgramPath], m.Path))
-	b = putBytes(b, 50, f.rules.programSHA256(f.levels[ProgramSHA256], sized(m.Sha256, 32, 32)))
-	b = putText(b, 58, f.rules.programSigner(f.levels[ProgramSigner], m.Signer))
+	if f.levels[ProgramName] > Drop {
+		b = putText(b, 10, f.rules.programName(f.levels[ProgramName], m.Name))
+		b = putText(b, 18, f.rules.programName(f.levels[ProgramName], m.Version))
+		b = putText(b, 26, f.rules.programName(f.levels[ProgramName], m.Product))
+		b = putText(b, 34, f.rules.programName(f.levels[ProgramName], m.Vendor))
+	}
+	if f.levels[ProgramPath] > Drop {
+		b = putText(b, 42, f.rules.programPath(f.levels[ProgramPath], m.Path))
+	}
+	if f.levels[ProgramSHA256] > Drop {
+		b = putBytes(b, 50, f.rules.programSHA256(f.levels[ProgramSHA256], sized(m.Sha256, 32, 32)))
+	}
+	if f.levels[ProgramSigner] > Drop {
+		b = putText(b, 58, f.rules.programSigner(f.levels[ProgramSigner], m.Signer))
+	}
 	k.put(f.rules.learned, b[at:])
 	return b
 }
@@ -382,13 +392,15 @@ func (f *Filter) putConnection(b []byte, m *eventv1.Connection) []byte {
 			b = putClose(b, at, 1)
 		}
 	}
-	b = putText(b, 26, f.rules.destination(f.levels[Destinations], m.Address))
+	if f.levels[Destinations] > Drop {
+		b = putText(b, 26, f.rules.destination(f.levels[Destinations], m.Address))
+	}
 	b = putUint(b, 32, uint64(m.Port))
 	b = putEnum(b, 40, m.Transport, knownTransport)
 	b = putEnum(b, 48, m.Direction, knownDirection)
 	b = putEnum(b, 56, m.Scope, knownScope)
-	b = putText(b, 66, f.rules.domain(f.levels[Domains], m.Domain))
 	if f.levels[Domains] > Drop {
+		b = putText(b, 66, f.rules.domain(f.levels[Domains], m.Domain))
 		b = putEnum(b, 72, m.DomainSource, knownNameSource)
 	}
 	b = putEnum(b, 80, m.Outcome, knownOutcome)
@@ -425,13 +437,15 @@ func (f *Filter) putConnectionSummary(b []byte, m *eventv1.ConnectionSummary) []
 			b = putClose(b, at, 1)
 		}
 	}
-	b = putText(b, 26, f.rules.destination(f.levels[Destinations], m.Address))
+	if f.levels[Destinations] > Drop {
+		b = putText(b, 26, f.rules.destination(f.levels[Destinations], m.Address))
+	}
 	b = putUint(b, 32, uint64(m.Port))
 	b = putEnum(b, 40, m.Transport, knownTransport)
 	b = putEnum(b, 48, m.Direction, knownDirection)
 	b = putEnum(b, 56, m.Scope, knownScope)
-	b = putText(b, 66, f.rules.domain(f.levels[Domains], m.Domain))
 	if f.levels[Domains] > Drop {
+		b = putText(b, 66, f.rules.domain(f.levels[Domains], m.Domain))
 		b = putEnum(b, 72, m.DomainSource, knownNameSource)
 	}
 	b = putEnum(b, 80, m.Rung, knownRung)
@@ -475,8 +489,8 @@ func (f *Filter) putDomainSeen(b []byte, m *eventv1.DomainSeen) []byte {
 			b = f.putProgram(putOpen(b, 10), m.Program)
 			b = putClose(b, at, 1)
 		}
+		b = putText(b, 26, f.rules.domain(f.levels[Domains], m.Domain))
 	}
-	b = putText(b, 26, f.rules.domain(f.levels[Domains], m.Domain))
 	b = putEnum(b, 32, m.Source, knownNameSource)
 	b = putUint(b, 40, uint64(m.Rcode))
 	b = putUint(b, 48, uint64(m.LatencyUs))
@@ -530,8 +544,12 @@ func sumsUserActivity(s []uint64, m *eventv1.UserActivity) []uint64 {
 // putWifiLink appends the fields of m that may leave.
 func (f *Filter) putWifiLink(b []byte, m *eventv1.WifiLink) []byte {
 	b = putEnum(b, 8, m.Kind, knownWifiKind)
-	b = putBytes(b, 18, f.rules.wifiSSID(f.levels[WifiSSID], sized(m.Ssid, 1, 32)))
-	b = putText(b, 26, f.rules.wifiBSSID(f.levels[WifiBSSID], m.Bssid))
+	if f.levels[WifiSSID] > Drop {
+		b = putBytes(b, 18, f.rules.wifiSSID(f.levels[WifiSSID], sized(m.Ssid, 1, 32)))
+	}
+	if f.levels[WifiBSSID] > Drop {
+		b = putText(b, 26, f.rules.wifiBSSID(f.levels[WifiBSSID], m.Bssid))
+	}
 	b = putEnum(b, 32, f.identityStatus(m.IdentityStatus), knownIdentityStatus)
 	if f.levels[WifiQuality] > Drop {
 		b = putUint(b, 40, zigzag(int64(m.SignalDbm)))
@@ -565,14 +583,22 @@ func (f *Filter) putLogon(b []byte, m *eventv1.Logon) []byte {
 
 // putDevice appends the fields of m that may leave.
 func (f *Filter) putDevice(b []byte, m *eventv1.Device) []byte {
-	b = putText(b, 10, f.rules.deviceName(f.levels[DeviceName], m.Name))
-	b = putText(b, 18, f.rules.assetID(f.levels[AssetID], m.AssetId))
-	for _, v := range bounded(m.Tags) {
-		b = putText(b, 26, f.rules.assetID(f.levels[AssetID], v))
+	if f.levels[DeviceName] > Drop {
+		b = putText(b, 10, f.rules.deviceName(f.levels[DeviceName], m.Name))
 	}
-	b = putText(b, 34, f.rules.deviceSerial(f.levels[DeviceSerial], m.Serial))
-	for _, v := range bounded(m.Addresses) {
-		b = putText(b, 42, f.rules.localAddress(f.levels[LocalAddresses], v))
+	if f.levels[AssetID] > Drop {
+		b = putText(b, 18, f.rules.assetID(f.levels[AssetID], m.AssetId))
+		for _, v := range bounded(m.Tags) {
+			b = putText(b, 26, f.rules.assetID(f.levels[AssetID], v))
+		}
+	}
+	if f.levels[DeviceSerial] > Drop {
+		b = putText(b, 34, f.rules.deviceSerial(f.levels[DeviceSerial], m.Serial))
+	}
+	if f.levels[LocalAddresses] > Drop {
+		for _, v := range bounded(m.Addresses) {
+			b = putText(b, 42, f.rules.localAddress(f.levels[LocalAddresses], v))
+		}
 	}
 	b = putEnum(b, 48, m.System, knownSystem)
 	b = putText(b, 58, m.Version)
@@ -594,14 +620,12 @@ func (f *Filter) putDevice(b []byte, m *eventv1.Device) []byte {
 
 // putSoftware appends the fields of m that may leave.
 func (f *Filter) putSoftware(b []byte, m *eventv1.Software) []byte {
-	b = putText(b, 10, f.rules.software(f.levels[Software], m.Name))
-	b = putText(b, 18, f.rules.software(f.levels[Software], m.Version))
-	b = putText(b, 26, f.rules.software(f.levels[Software], m.Vendor))
 	if f.levels[Software] > Drop {
+		b = putText(b, 10, f.rules.software(f.levels[Software], m.Name))
+		b = putText(b, 18, f.rules.software(f.levels[Software], m.Version))
+		b = putText(b, 26, f.rules.software(f.levels[Software], m.Vendor))
 		b = putUint(b, 32, uint64(m.InstallDay))
-	}
-	b = putText(b, 42, f.rules.software(f.levels[Software], m.Source))
-	if f.levels[Software] > Drop {
+		b = putText(b, 42, f.rules.software(f.levels[Software], m.Source))
 		b = putEnum(b, 48, m.Change, knownSoftwareChange)
 	}
 	return b

@@ -2,7 +2,6 @@ package privacy
 
 import (
 	"fmt"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -14,32 +13,6 @@ import (
 
 // sampleTime is in a summer hour that is not on any boundary.
 var sampleTime = time.Date(2026, 7, 14, 9, 41, 27, 345e6, time.UTC)
-
-func sampleContext() Context {
-	return Context{
-		OS:                Linux,
-		Host:              "JDOE-LAPTOP",
-		Identities:        []string{`CORP\jdoe`, "john.doe@corp.example.com", "John Doe", "JDOE-LAPTOP"},
-		Location:          time.UTC,
-		CorporateDomains:  []string{"corp.example.com"},
-		CorporateSSIDs:    []string{"CORP-WIFI"},
-		CorporateNetworks: []Network{{"hq", netip.MustParsePrefix("10.20.0.0/16")}},
-	}
-}
-
-// sampleKeys holds the key of the leak vectors.
-func sampleKeys(t testing.TB) *Pseudonyms {
-	t.Helper()
-	secret := make([]byte, secretSize)
-	for i := range secret {
-		secret[i] = byte(i)
-	}
-	keys, err := newPseudonyms("t1", secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
-}
 
 func preset(t testing.TB, name string) Policy {
 	t.Helper()
@@ -72,7 +45,7 @@ func laxest() Policy {
 
 func newSampleFilter(t testing.TB, p Policy) *Filter {
 	t.Helper()
-	return NewFilter(p, sampleContext(), sampleKeys(t))
+	return NewFilter(p, testContext(Linux), testKeys(t))
 }
 
 // decode returns the event that c holds, and fails on anything unknown in it.

@@ -58,9 +58,7 @@ func TestProcessSummaries(t *testing.T) {
 	p := preset(t, "balanced")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx := sampleContext()
-			ctx.OS = tt.os
-			f := NewFilter(p, ctx, sampleKeys(t))
+			f := NewFilter(p, testContext(tt.os), testKeys(t))
 			for range 2 { // the second shows that nothing of the first is left
 				assertSummary(t, f, tt.ev, tt.want, (*eventv1.Event).GetExecutionSummary)
 			}

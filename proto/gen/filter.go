@@ -171,10 +171,12 @@ func emitMeet(m *message, out *source) {
 	out.p("}")
 }
 
-// presence returns the condition under which a field leaves at all. Text has
-// none: its rule gives the empty text.
+// presence returns the condition under which a field leaves at all. The rules
+// of names see them at every level: they learn from them what to look for in
+// other fields, and give nothing at drop.
 func presence(f *field) string {
-	if f.class == privacyv1.Class_PLAIN || f.kind() == protoreflect.StringKind || f.kind() == protoreflect.BytesKind {
+	switch f.class {
+	case privacyv1.Class_PLAIN, privacyv1.Class_USERNAME, privacyv1.Class_UPN:
 		return ""
 	}
 	return fmt.Sprintf("f.levels[%s] > Drop", classes[f.class].key)
