@@ -103,6 +103,31 @@ func TestBadCSRCostsNothing(t *testing.T) {
 	}
 }
 
+// TestEnrollAgain asks twice with the same key, as a device does whose answer
+// was lost.
+func TestEnrollAgain(t *testing.T) {
+	ca, reg := accesstest.NewCA(t), accesstest.NewRegistry()
+	addr := accesstest.Gateway(t, ca, reg, access.EnrollmentOptions{})
+	token, _ := accesstest.NewToken(t, ca, reg, 1)
+	req := &enrollv1.EnrollRequest{Token: token, Csr: makeCSR(t, ecKey(t), x509.CertificateRequest{})}
+	c := client(t, ca, addr, nil)
+	first, err := c.Enroll(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.Enroll(t.Context(), req)
+	if err != nil || second.GetDeviceId() != first.GetDeviceId() {
+		t.Errorf("second Enroll() = %v, %v; want the same device", second.GetDeviceId(), err)
+	}
+	_, err = c.Enroll(t.Context(), &enrollv1.EnrollRequest{Token: token, Csr: makeCSR(t, ecKey(t), x509.CertificateRequest{})})
+	wantStatus(t, "Enroll() with another key", err, codes.PermissionDenied, "token used up")
+	if err := reg.Revoke(t.Context(), gateway.Device(first.GetDeviceId())); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Enroll(t.Context(), req)
+	wantStatus(t, "Enroll() after the revocation", err, codes.PermissionDenied, "token used up")
+}
+
 func TestEnrollPace(t *testing.T) {
 	ca, reg := accesstest.NewCA(t), accesstest.NewRegistry()
 	addr := accesstest.Gateway(t, ca, reg, access.EnrollmentOptions{PerSecond: 0.001, Burst: 8})
