@@ -34,34 +34,32 @@ type Named struct {
 }
 
 // Keys returns every key that Explain knows, in the order of the sample file.
-func (l *Loaded) Keys() []string {
-	var out []string
-	walk(l.table, func(path string, _ *key) { out = append(out, path) })
-	return out
+func (l *Loaded) Keys() []string { return slices.Clone(l.index.order) }
+
+// index finds the rows of a table by their dotted paths. The two maps of
+// constraints are one row each.
+type index struct {
+	order []string
+	rows  map[string]*key
 }
 
-// walk calls f for every setting, and for the two maps of constraints as a
-// whole.
-func walk(table []key, f func(path string, k *key)) {
-	leaves("", table, func(path string, k *key) {
-		for _, whole := range []string{"privacy.tighten", "privacy_floor"} {
-			if path == whole || strings.HasPrefix(path, whole+".") {
-				if first := whole + "." + privacy.Key(0).String(); path == first {
-					f(whole, &key{name: whole, kind: kindSection, def: "{}", doc: wholeDoc(table, whole)})
-				}
-				return
-			}
+func newIndex(table []key) *index {
+	ix := &index{rows: map[string]*key{}}
+	ix.add("", table)
+	return ix
+}
+
+func (ix *index) add(prefix string, keys []key) {
+	for i := range keys {
+		k := &keys[i]
+		path := join(prefix, k.name)
+		if k.kind == kindSection && k.bag == mainBag {
+			ix.add(path, k.keys)
+			continue
 		}
-		f(path, k)
-	})
-}
-
-func wholeDoc(table []key, path string) string {
-	k := &key{keys: table}
-	for word := range strings.SplitSeq(path, ".") {
-		k = find(k.keys, word)
+		ix.order = append(ix.order, path)
+		ix.rows[path] = k
 	}
-	return k.doc
 }
 
 // Explain explains a key by its dotted path; a privacy key may be given without
@@ -70,12 +68,7 @@ func (l *Loaded) Explain(name string) (Explanation, error) {
 	if _, ok := privacy.ParseKey(name); ok {
 		name = "privacy." + name
 	}
-	var row *key
-	walk(l.table, func(path string, k *key) {
-		if path == name {
-			row = k
-		}
-	})
+	row := l.index.rows[name]
 	if row == nil {
 		return Explanation{}, l.unknown(name)
 	}
@@ -84,6 +77,7 @@ func (l *Loaded) Explain(name string) (Explanation, error) {
 	case kindLevel:
 		l.explainLevel(&e, row.level)
 	case kindSection:
+		e.Default = "{}"
 		l.explainWhole(&e)
 	default:
 		l.explainValue(&e, row)
@@ -97,7 +91,7 @@ func (l *Loaded) Explain(name string) (Explanation, error) {
 }
 
 func (l *Loaded) unknown(name string) error {
-	keys := l.Keys()
+	keys := l.index.order
 	for _, k := range keys {
 		if strings.HasPrefix(k, name+".") {
 			return fmt.Errorf("key %.80q is a section; hint: ask for one of its keys, such as %s", name, k)

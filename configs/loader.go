@@ -17,6 +17,7 @@ type Loader struct {
 	paths AgentPaths
 	good  lastGood
 	table []key
+	index *index
 	base  *layer // the defaults
 	disk  files
 
@@ -31,7 +32,7 @@ type Loader struct {
 // is read before Load.
 func NewLoader(p AgentPaths, lastGoodDir string) *Loader {
 	table := agentKeys(SystemPlaces())
-	return &Loader{paths: p, good: lastGood{lastGoodDir}, table: table, base: defaultsLayer(table), disk: diskFiles{}, forms: map[string]*layer{}}
+	return &Loader{paths: p, good: lastGood{lastGoodDir}, table: table, index: newIndex(table), base: defaultsLayer(table), disk: diskFiles{}, forms: map[string]*layer{}}
 }
 
 // LoadAgent reads the settings once, without a last good form to fall back on.
@@ -48,7 +49,7 @@ func (l *Loader) Load() *Loaded {
 	defer l.mu.Unlock()
 	sources, warnings := readSources(l.paths, l.disk)
 	l.seen = digest(sources)
-	r := &resolver{Loaded: Loaded{table: l.table, layers: []*layer{l.base}, Warnings: warnings}}
+	r := &resolver{Loaded: Loaded{table: l.table, index: l.index, layers: []*layer{l.base}, Warnings: warnings}}
 	var present []string
 	for _, s := range sources {
 		present = append(present, s.file)
@@ -153,11 +154,9 @@ func (l *Loader) ApplyOverrides(kv map[string]string) error {
 	flags := &layer{name: layerFlags}
 	flags.bags[mainBag].entries = map[string]entry{}
 	c := &checker{layer: flags, table: l.table}
-	rows := map[string]*key{}
-	leaves("", l.table, func(path string, k *key) { rows[path] = k })
 	var errs []error
 	for path, text := range kv {
-		k := rows[path]
+		k := l.index.rows[path]
 		switch {
 		case isPrivacy(path):
 			errs = append(errs, fmt.Errorf("%.80s: a privacy key cannot be set by a flag or the environment; hint: set it in agent.yaml", path))

@@ -34,6 +34,7 @@ type Loaded struct {
 	OnlyHealth bool // and there is no last good form of it: nothing but health may leave
 
 	table      []key
+	index      *index
 	layers     []*layer         // lowest first, as they were used
 	floored    map[string]entry // settings that the floor changed
 	floorLayer *layer           // nil: none
