@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/discreet-agent/discreet/agent/spool"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
 const (
@@ -32,6 +34,7 @@ type feeder struct {
 	maxBytes int
 	linger   time.Duration
 	drain    context.Context // done when the agent stops
+	said     []*eventv1.Loss // the losses as last sent on this stream
 	out      chan *flight
 	err      error // why out was closed
 }
@@ -59,7 +62,7 @@ func (f *feeder) run(ctx context.Context) {
 		if fl.gap == nil {
 			fl.decoded = f.enc.decoded()
 			fl.payload = f.enc.seal()
-			fl.losses = f.src.Losses()
+			fl.losses = f.losses()
 		}
 		select {
 		case f.out <- fl:
@@ -68,6 +71,19 @@ func (f *feeder) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// losses returns what the next batch should say of losses: nothing, while
+// nothing is new.
+func (f *feeder) losses() []*eventv1.Loss {
+	now := f.src.Losses()
+	if slices.EqualFunc(now, f.said, func(a, b *eventv1.Loss) bool {
+		return a.GetReason() == b.GetReason() && a.GetCount() == b.GetCount()
+	}) {
+		return nil
+	}
+	f.said = now
+	return now
 }
 
 // next asks the source. When the agent stops, it asks once more for what is

@@ -56,6 +56,7 @@ type pump struct {
 
 	flights    flights
 	orders     uint64
+	have       map[spool.Epoch]uint64 // what the gateway has, by its Welcome
 	sentHigh   map[spool.Epoch]uint64 // on this stream
 	policies   map[[32]byte]bool      // announced on this stream
 	pauseUntil time.Time
@@ -73,7 +74,7 @@ type pump struct {
 func newPump(c *Client, stream uplinkv1.Uplink_StreamClient) *pump {
 	return &pump{
 		c: c, stream: stream, downs: make(chan received),
-		sentHigh: map[spool.Epoch]uint64{}, policies: map[[32]byte]bool{}, logged: map[string]bool{},
+		have: map[spool.Epoch]uint64{}, sentHigh: map[spool.Epoch]uint64{}, policies: map[[32]byte]bool{}, logged: map[string]bool{},
 	}
 }
 
@@ -131,9 +132,7 @@ func (p *pump) loop(f *feeder) error {
 	defer timer.Stop()
 	in := f.out
 	for {
-		if err := p.settle(); err != nil {
-			return err
-		}
+		p.settle()
 		n, bytes, oldest := p.flights.inFlight()
 		if p.leaving && n == 0 {
 			return errDrain
@@ -220,10 +219,15 @@ func (p *pump) ending(err error) error {
 	return err
 }
 
-// admit takes a new flight. One that is over the limits is split here: the
+// admit takes a new flight. One that the gateway has is not sent. One that is over the limits is split here: the
 // gateway need not say so.
 func (p *pump) admit(f *flight) error {
 	p.idle = false
+	if f.last() <= p.have[f.epoch] {
+		f.state = acked
+		p.flights = append(p.flights, f)
+		return nil
+	}
 	if f.gap == nil && (len(f.payload) > p.limits.bytes || f.decoded > p.limits.decoded) {
 		parts, err := halve(f, eventv1.LossReason_LOSS_REASON_TOO_LARGE)
 		if err != nil {
@@ -291,9 +295,11 @@ func (p *pump) side() error {
 	return p.stream.Send(&uplinkv1.Up{Message: &uplinkv1.Up_Health{Health: h}})
 }
 
-// settle frees what is decided at the front of the flights, in order.
-func (p *pump) settle() error {
-	var done int
+// settle frees what is decided at the front of the flights, in order. What the
+// source cannot free will come again and be skipped: that is no reason to end
+// the stream.
+func (p *pump) settle() {
+	done := 0
 	for ; done < len(p.flights); done++ {
 		f := p.flights[done]
 		var err error
@@ -302,21 +308,19 @@ func (p *pump) settle() error {
 			err = p.c.src.Refuse(f.epoch, f.first, f.last(), f.reason)
 			p.c.note(func(s *Status) { s.EventsRefused += uint64(f.count) })
 		case acked:
-			if p.nextSettlesToo(done) {
-				continue
+			if !p.nextSettlesToo(done) {
+				err = p.c.src.Ack(f.epoch, f.last())
 			}
-			err = p.c.src.Ack(f.epoch, f.last())
 		default:
 			p.drop(done)
-			return nil
+			return
 		}
-		if err != nil {
-			p.drop(done)
-			return fmt.Errorf("%w: %w", errSpool, err)
+		if err != nil && !p.logged["settle"] {
+			p.logged["settle"] = true
+			p.c.o.Log.Warn("spool did not free what the gateway has", "err", err)
 		}
 	}
 	p.drop(done)
-	return nil
 }
 
 // nextSettlesToo reports whether the flight after i covers i when it is freed.

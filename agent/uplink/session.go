@@ -141,31 +141,30 @@ func (p *pump) welcome() (*uplinkv1.Welcome, error) {
 	}
 }
 
-// greet takes over what the gateway has already, and its limits. Of the epoch
-// that is written now it is believed only as far as this client has sent: a
-// gateway that acknowledges more cannot make the agent free what never left.
+// greet takes over what the gateway has already, and its limits. Records that
+// it has are freed when the source gives them, and not sent. Of the epoch that
+// is written now it is believed only as far as this client has sent: a gateway
+// that acknowledges more cannot make the agent free what never left.
 func (p *pump) greet(w *uplinkv1.Welcome, epochs []spool.Epoch) error {
-	known := make(map[spool.Epoch]bool, len(epochs))
-	for _, e := range epochs {
-		known[e] = true
+	var now spool.Epoch
+	if len(epochs) > 0 {
+		now = epochs[len(epochs)-1]
+	}
+	if now != p.c.newest {
+		p.c.newest, p.c.newestSent = now, 0
 	}
 	for _, a := range w.GetAcked() {
 		e, ok := epochOf(a.GetEpoch())
 		if !ok {
 			return fmt.Errorf("%w: epoch", errProtocol)
 		}
-		if a.GetThroughSeq() == 0 || !known[e] {
-			continue
+		through := a.GetThroughSeq()
+		if e == now {
+			through = min(through, p.c.newestSent)
 		}
-		if e == epochs[len(epochs)-1] && (e != p.c.newest || a.GetThroughSeq() > p.c.newestSent) {
-			continue
+		if len(p.have) < maxEpochs {
+			p.have[e] = through
 		}
-		if err := p.c.src.Ack(e, a.GetThroughSeq()); err != nil {
-			return fmt.Errorf("%w: %w", errSpool, err)
-		}
-	}
-	if len(epochs) > 0 && epochs[len(epochs)-1] != p.c.newest {
-		p.c.newest, p.c.newestSent = epochs[len(epochs)-1], 0
 	}
 	p.limits = bounded(w.GetLimits())
 	p.c.src.Rewind()

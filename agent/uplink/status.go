@@ -195,9 +195,10 @@ func (c *Client) ended(end outcome) {
 	if !changed {
 		return
 	}
-	if end.healthy || end.reason == ReasonStopped {
+	switch end.reason {
+	case ReasonStopped, ReasonClosed, ReasonLost, ReasonDrain: // they happen
 		c.o.Log.Info("uplink ended", "reason", string(end.reason))
-		return
+	default:
+		c.o.Log.Warn("uplink not connected", "reason", string(end.reason), "err", end.reason.Text())
 	}
-	c.o.Log.Warn("uplink not connected", "reason", string(end.reason), "err", end.reason.Text())
 }

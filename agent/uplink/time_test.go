@@ -77,10 +77,16 @@ func (b *bubble) down() {
 	b.stop()
 }
 
+// sleep lets time pass and everything come to rest, so that the test may look.
+func (b *bubble) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func TestIdleClientDoesNotWake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
-		time.Sleep(24 * time.Hour)
+		b.sleep(24 * time.Hour)
 		if s := b.c.Status(); b.src.nexts != 1 || s.Reconnects != 0 || !s.Connected {
 			t.Errorf("a day of silence: %d calls of Next, status %+v; want 1, one connection", b.src.nexts, s)
 		}
@@ -91,14 +97,14 @@ func TestIdleClientDoesNotWake(t *testing.T) {
 func TestLingerGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, nil)
-		time.Sleep(time.Second)
+		b.sleep(time.Second)
 		for i := range 600 { // a minute at 10 a second
 			b.src.add(record(i), stampOf(0))
 			time.Sleep(100 * time.Millisecond)
 		}
-		time.Sleep(2 * time.Second)
-		if b.src.left() != 0 || b.gw.batches > 61 || b.gw.batches < 50 {
-			t.Errorf("left %d, %d batches; want 0, about one a second", b.src.left(), b.gw.batches)
+		b.sleep(2 * time.Second)
+		if b.src.left() != 0 || b.gw.batchCount() > 61 || b.gw.batchCount() < 50 {
+			t.Errorf("left %d, %d batches; want 0, about one a second", b.src.left(), b.gw.batchCount())
 		}
 		b.done()
 	})
@@ -107,19 +113,19 @@ func TestLingerGathers(t *testing.T) {
 func TestFullBatchDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(b *bubble) { b.o.Linger = time.Hour })
-		time.Sleep(time.Second)
+		b.sleep(time.Second)
 		for i := range 512 {
 			b.src.mu.Lock()
 			b.src.push(entry{record: record(i), stamp: stampOf(0)})
 			b.src.mu.Unlock()
 		}
-		time.Sleep(time.Hour + time.Second)
+		b.sleep(time.Hour + time.Second)
 		for i := range 512 * 3 {
 			b.src.add(record(i), stampOf(0))
 		}
-		time.Sleep(time.Hour + time.Second)
-		if b.src.left() != 0 || b.gw.batches != 4 {
-			t.Errorf("left %d, %d batches; want 0, 4", b.src.left(), b.gw.batches)
+		b.sleep(time.Hour + time.Second)
+		if b.src.left() != 0 || b.gw.batchCount() != 4 {
+			t.Errorf("left %d, %d batches; want 0, 4", b.src.left(), b.gw.batchCount())
 		}
 		b.done()
 	})
@@ -133,6 +139,7 @@ func TestSlowAndResume(t *testing.T) {
 		}
 		b := newBubble(t, func(b *bubble) {
 			b.o.MaxBatchEvents = 10
+			b.gw.limits = &uplinkv1.Limits{WindowBatches: 1}
 			b.o.OnDirective = func(c uplinkv1.DirectiveCode) { codes = append(codes, c) }
 			first := true
 			b.gw.onUp = func(up *uplinkv1.Up, send func(*uplinkv1.Down)) (bool, error) {
@@ -151,11 +158,11 @@ func TestSlowAndResume(t *testing.T) {
 		for i := range 200 {
 			b.src.add(record(i), stampOf(0))
 		}
-		time.Sleep(65 * time.Second)
-		if n := b.gw.batches; n < 2 || n > 12 {
+		b.sleep(65 * time.Second)
+		if n := b.gw.batchCount(); n < 2 || n > 4 {
 			t.Errorf("%d batches in 65 s at the slow pace; want few", n)
 		}
-		time.Sleep(10 * time.Minute)
+		b.sleep(10 * time.Minute)
 		if b.src.left() != 0 || len(codes) != 2 {
 			t.Errorf("left %d, directives %v; want 0, slow and resume", b.src.left(), codes)
 		}
@@ -188,12 +195,12 @@ func TestDrainAndRetry(t *testing.T) {
 			}
 		})
 		b.src.add(record(1), stampOf(0))
-		time.Sleep(80 * time.Second)
+		b.sleep(80 * time.Second)
 		s := b.c.Status()
 		if s.Connected || s.Reason != ReasonDrain || s.EventsAcked != 1 {
 			t.Errorf("status = %+v; want drained, with the record acknowledged", s)
 		}
-		time.Sleep(3 * time.Minute)
+		b.sleep(3 * time.Minute)
 		if !b.c.Status().Connected {
 			t.Errorf("status = %+v; want connected again", b.c.Status())
 		}
@@ -207,7 +214,7 @@ func TestSilentGatewayIsLeft(t *testing.T) {
 			b.gw.onUp = func(*uplinkv1.Up, func(*uplinkv1.Down)) (bool, error) { return true, nil }
 		})
 		b.src.add(record(1), stampOf(0))
-		time.Sleep(2*time.Minute + 3*time.Second)
+		b.sleep(2*time.Minute + 3*time.Second)
 		if s := b.c.Status(); s.Reconnects != 1 || b.src.left() != 1 {
 			t.Errorf("status = %+v, left %d; want one reconnect, nothing freed", s, b.src.left())
 		}
@@ -220,11 +227,11 @@ func TestKickEndsThePause(t *testing.T) {
 		b := newBubble(t, func(b *bubble) { b.o.Rand = func(n int64) int64 { return n - 1 } })
 		synctest.Wait()
 		b.down()
-		time.Sleep(2 * time.Hour)
+		b.sleep(2 * time.Hour)
 		b.src.add(record(1), stampOf(0))
 		b.up()
 		b.c.Kick()
-		time.Sleep(3 * time.Second)
+		b.sleep(3 * time.Second)
 		if b.src.left() != 0 {
 			t.Errorf("left %d three seconds after the kick; want 0", b.src.left())
 		}
@@ -239,7 +246,7 @@ func TestBackoffIsNotResetByAWelcome(t *testing.T) {
 			b.gw.onUp = func(*uplinkv1.Up, func(*uplinkv1.Down)) (bool, error) { return true, net.ErrClosed }
 		})
 		b.src.add(record(1), stampOf(0))
-		time.Sleep(6 * time.Hour)
+		b.sleep(6 * time.Hour)
 		if n := b.c.Status().Reconnects; n < 20 || n > 60 {
 			t.Errorf("%d streams in 6 h; want about one in 15 min", n)
 		}
@@ -326,9 +333,9 @@ func TestThirtyDays(t *testing.T) {
 			time.Sleep(time.Duration(rng.IntN(900)) * time.Second)
 			b.up()
 		}
-		time.Sleep(time.Hour)
+		b.sleep(time.Hour)
 		s := b.c.Status()
-		t.Logf("30 days: %d records, %d batches, %d connections", n, b.gw.batches, s.Reconnects)
+		t.Logf("30 days: %d records, %d batches, %d connections", n, b.gw.batchCount(), s.Reconnects)
 		if b.src.left() != 0 || b.gw.count() != n {
 			t.Errorf("left %d, stored %d; want 0, %d", b.src.left(), b.gw.count(), n)
 		}

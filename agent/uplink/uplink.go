@@ -39,9 +39,11 @@ type Source interface {
 	// Ack frees every record of e up to and including number through.
 	Ack(e spool.Epoch, through uint64) error
 	// Refuse frees the records first to last of e, which the gateway will never
-	// take, and accounts for them by a gap. All before first are freed.
+	// take, and accounts for them by a gap. All before first are freed. Both are
+	// called only for what Next has given.
 	Refuse(e spool.Epoch, first, last uint64, reason eventv1.LossReason) error
-	// Losses returns what a batch should say of records that were lost.
+	// Losses returns what was lost so far, in a fixed order. A batch says it when
+	// it changed.
 	Losses() []*eventv1.Loss
 }
 

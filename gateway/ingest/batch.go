@@ -134,9 +134,10 @@ func (t *session) gap(g *uplinkv1.Gap) error {
 		}
 	}
 	switch {
-	case g.GetSeq() == 0 || g.GetSeq() > math.MaxInt64:
+	case g.GetSeq() == 0 || g.GetSeq() >= math.MaxInt64:
 		return bad("seq")
-	case g.GetLostFirst() > g.GetLostLast() || g.GetLostLast() > math.MaxInt64:
+	case g.GetLostFirst() > g.GetLostLast() || g.GetLostLast() >= math.MaxInt64,
+		g.GetLostFirst() == 0 && g.GetLostLast() != 0:
 		return bad("lost_last")
 	case g.GetCount() > math.MaxInt64:
 		return bad("count")

@@ -202,7 +202,7 @@ func (s *Server) Wait() { s.readers.Wait() }
 // Stream serves one agent until it goes, or must go.
 func (s *Server) Stream(stream uplinkv1.Uplink_StreamServer) error {
 	cert := peerCertificate(stream.Context())
-	dev, err := s.authorize(stream.Context(), cert)
+	dev, err := s.authorize(stream.Context(), cert, "")
 	if err != nil {
 		return err
 	}
@@ -219,8 +219,9 @@ func (s *Server) Stream(stream uplinkv1.Uplink_StreamServer) error {
 	return st.serve()
 }
 
-// authorize asks who the peer is. The error is ready for the agent.
-func (s *Server) authorize(ctx context.Context, cert *x509.Certificate) (gateway.Device, error) {
+// authorize asks who the peer is. The error is ready for the agent. known is
+// who it was before, for the log; "" where nobody knows.
+func (s *Server) authorize(ctx context.Context, cert *x509.Certificate, known gateway.Device) (gateway.Device, error) {
 	dev, err := s.auth.Authorize(ctx, cert)
 	if err == nil {
 		return dev, nil
@@ -228,12 +229,12 @@ func (s *Server) authorize(ctx context.Context, cert *x509.Certificate) (gateway
 	refusal, ok := err.(interface{ GRPCStatus() *status.Status })
 	if !ok {
 		s.count.refuse(reasonFault)
-		s.o.Log.Error("cannot authorize a device", "device", string(dev))
+		s.o.Log.Error("cannot authorize a device", "device", string(known))
 		return "", status.Error(codes.Unavailable, reasonFault)
 	}
 	st := refusal.GRPCStatus()
 	s.count.refuse(st.Message())
-	s.o.Log.Info("stream refused", "device", string(dev), "reason", st.Message())
+	s.o.Log.Info("stream refused", "device", string(known), "reason", st.Message())
 	return "", st.Err()
 }
 

@@ -136,7 +136,7 @@ func (t *session) recheck(age time.Duration) error {
 	if time.Since(t.permitted) < age {
 		return nil
 	}
-	dev, err := t.s.authorize(t.ctx, t.cert)
+	dev, err := t.s.authorize(t.ctx, t.cert, t.dev)
 	if err != nil {
 		return err
 	}
