@@ -1,44 +1,187 @@
 package privacy
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// The longest values that leave, in bytes, and the longest that is read.
+const (
+	maxName  = 256
+	maxPath  = 1024
+	maxInput = 32 << 10
+)
+
+const (
+	maxLearned    = 4096 // identities
+	maxLearnBytes = 1024 // of one; no system has longer account names
+)
 
 // rules turns a raw value into what may leave of it, by VALUE_RULES. Each
-// method takes the level that the policy gives and returns "" for dropped. The
-// results of the dear ones are kept, in bounded memos, so that a value seen
-// again costs no allocation.
+// method takes the level that the policy gives and returns "" for dropped; a
+// level that a rule does not know drops. The results of the dear ones are kept,
+// in bounded memos, so that a value seen again costs no allocation. Memos and
+// tokens hold clear names: rules print as <redacted>.
 type rules struct {
-	ctx  Context
-	keys *Pseudonyms
+	ctx      Context
+	keys     *Pseudonyms
+	accounts accounts
+	domains  []string // the company's, canonical, longest first
+	networks []Network
+
+	known   map[string]struct{} // identities that tokens holds
+	tokens  *scrubber
+	learned int  // how many of known came from events
+	frozen  bool // learns nothing: a trial answers alike in any order
+
+	users                                 memo[userMemo]
+	upns, sids, devices, serials, locals  memo[string]
+	names, paths, signers, packages, dest memo[string]
+	doms, ssids, bssids                   memo[string]
+	buckets                               [numLevels]bucketMemo
 }
 
 // newRules compiles the rules for one device. keys may be nil: then whatever
 // would be hashed is dropped.
 func newRules(ctx Context, keys *Pseudonyms) *rules {
-	return &rules{ctx: ctx, keys: keys}
+	r := &rules{
+		ctx:      ctx,
+		keys:     keys,
+		accounts: newAccounts(ctx),
+		domains:  corporateDomains(ctx.CorporateDomains),
+		networks: corporateNetworks(ctx.CorporateNetworks),
+	}
+	r.relearn()
+	return r
 }
 
-// username takes the account's SID too (on Unix its uid, in digits): it tells a
-// system account from a person.
-func (r *rules) username(l Level, name, sid string) string { return "" }
-func (r *rules) upn(l Level, v string) string              { return "" }
-func (r *rules) userSID(l Level, v string) string          { return "" }
-func (r *rules) deviceName(l Level, v string) string       { return "" }
-func (r *rules) assetID(l Level, v string) string          { return "" }
-func (r *rules) deviceSerial(l Level, v string) string     { return "" }
-func (r *rules) localAddress(l Level, v string) string     { return "" }
-func (r *rules) programName(l Level, v string) string      { return "" }
-func (r *rules) programPath(l Level, v string) string      { return "" }
-func (r *rules) programSHA256(l Level, v []byte) []byte    { return nil }
-func (r *rules) programSigner(l Level, v string) string    { return "" }
-func (r *rules) software(l Level, v string) string         { return "" }
-func (r *rules) destination(l Level, v string) string      { return "" }
-func (r *rules) domain(l Level, v string) string           { return "" }
-func (r *rules) wifiSSID(l Level, v []byte) string         { return "" }
-func (r *rules) wifiBSSID(l Level, v string) string        { return "" }
+// relearn begins anew with the identities of the context alone.
+func (r *rules) relearn() {
+	r.known = make(map[string]struct{})
+	r.tokens = newScrubber()
+	r.learned = 0
+	if r.ctx.Host != "" {
+		r.tokens.add(hostTokens(r.ctx.Host))
+	}
+	for _, identity := range r.ctx.Identities {
+		r.known[identity] = struct{}{}
+		if r.accounts.isHost(Canonical(identity)) {
+			r.tokens.add(hostTokens(identity))
+		} else {
+			r.tokens.add(tokensOf(identity))
+		}
+	}
+}
+
+// learn adds an account name that was seen in an event to the identities, and
+// drops what was kept: it was made without that name. At the bound it begins
+// anew with the identities of the context, so that the names of late are known.
+func (r *rules) learn(name string) {
+	if _, ok := r.known[name]; ok || r.frozen || name == "" || len(name) > maxLearnBytes {
+		return
+	}
+	if r.learned >= maxLearned {
+		r.relearn()
+	}
+	r.learned++
+	name = strings.Clone(name)
+	r.known[name] = struct{}{}
+	r.tokens.add(tokensOf(name))
+	if user := r.accounts.parse(name, ""); user.name != "" {
+		r.tokens.add(tokensOf(user.name)) // winbind's CORP+jdoe names jdoe
+	}
+	r.forget()
+}
+
+// forget drops all that was kept.
+func (r *rules) forget() {
+	r.users.forget()
+	for _, m := range []*memo[string]{
+		&r.upns, &r.sids, &r.devices, &r.serials, &r.locals, &r.names, &r.paths,
+		&r.signers, &r.packages, &r.dest, &r.doms, &r.ssids, &r.bssids,
+	} {
+		m.forget()
+	}
+}
+
+// scrub returns v with a mark for each identity, at most limit bytes of it. A
+// value without one leaves as it is.
+func (r *rules) scrub(v string, limit int) string {
+	canon := Canonical(v)
+	if r.tokens.finds(canon, false) {
+		return r.capped(r.tokens.replace(canon), limit)
+	}
+	// Canonical text loses its controls, and a name that a line break ends
+	// would not end there: read it once more with blanks in their place.
+	if strings.ContainsFunc(v, invisible) {
+		canon = Canonical(blankInvisible(v))
+		if r.tokens.finds(canon, false) {
+			return r.capped(r.tokens.replace(canon), limit)
+		}
+	}
+	return r.capped(validText(v, "\ufffd"), limit)
+}
+
+// capped returns at most limit bytes of scrubbed text. Where the cut makes an
+// identity of a longer word, nothing is left.
+func (r *rules) capped(v string, limit int) string {
+	if len(v) <= limit {
+		return v
+	}
+	v = cut(v, limit)
+	if r.tokens.finds(Canonical(v), false) {
+		return ""
+	}
+	return v
+}
+
+// holdsIdentity reports whether an identity stands in v in either reading.
+func (r *rules) holdsIdentity(v string, people bool) bool {
+	return r.tokens.finds(Canonical(v), people) ||
+		strings.ContainsFunc(v, invisible) && r.tokens.finds(Canonical(blankInvisible(v)), people)
+}
+
+func blankInvisible(v string) string {
+	return strings.Map(func(c rune) rune {
+		if invisible(c) {
+			return ' '
+		}
+		return c
+	}, v)
+}
+
+// clearText returns v as it is, but as valid text and at most limit bytes of it.
+func clearText(v string, limit int) string { return cut(validText(v, "\ufffd"), limit) }
 
 // bucket returns the start and the length of the bucket of device-local time in
 // which t lies. At Full, and at levels that are no grain of time, the length is
 // 0 and start is t.
 func (r *rules) bucket(l Level, t time.Time) (start time.Time, length time.Duration) {
-	return t, 0
+	if l >= numLevels {
+		return t, 0
+	}
+	m, unix := &r.buckets[l], t.Unix()
+	if unix < m.from || unix >= m.to {
+		m.start, m.length = bucketIn(l, t, r.ctx.Location)
+		if m.length == 0 {
+			return t, 0
+		}
+		m.from = m.start.Unix()
+		m.to = m.from + int64(m.length/time.Second)
+	}
+	return m.start, m.length
+}
+
+// byLength orders text longest first, then by its letters.
+func byLength(a, b string) int {
+	if len(a) != len(b) {
+		return len(b) - len(a)
+	}
+	return strings.Compare(a, b)
+}
+
+func sortedUnique(list []string) []string {
+	slices.SortFunc(list, byLength)
+	return slices.Compact(list)
 }

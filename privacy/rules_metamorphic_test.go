@@ -1,0 +1,121 @@
+package privacy
+
+import (
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// scripts are twenty that people write their names in.
+var scripts = []string{
+	"Latin", "Greek", "Cyrillic", "Armenian", "Georgian", "Hebrew", "Arabic", "Devanagari", "Bengali", "Tamil",
+	"Telugu", "Thai", "Khmer", "Ethiopic", "Cherokee", "Hangul", "Hiragana", "Katakana", "Han", "Mongolian",
+}
+
+// lettersOf returns letters of a script that a keyboard has: not those that
+// only compatibility keeps.
+func lettersOf(script string) []rune {
+	var out []rune
+	for c := range rune(0xffff) {
+		if unicode.Is(unicode.Scripts[script], c) && unicode.In(c, unicode.Lu, unicode.Ll, unicode.Lo) &&
+			utf8.RuneCountInString(Canonical(string(c))) == 1 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// script of values that a person of that name leaves behind. Where a name is
+// part of a longer word, an account of up to seven letters is not looked for.
+func personalValues(name string) []struct {
+	key   Key
+	level Level
+	in    map[OS]string
+} {
+	all := func(v string) map[OS]string { return map[OS]string{Linux: v, Windows: v, Darwin: v} }
+	return []struct {
+		key   Key
+		level Level
+		in    map[OS]string
+	}{
+		{Username, Hashed, all(name)},
+		{Username, Hashed, map[OS]string{Windows: `CORP\` + name}},
+		{UPN, Hashed, all(name + "@corp.example.com")},
+		{ProgramPath, Generalised, map[OS]string{
+			Linux: "/home/" + name + "/bin/tool", Windows: `C:\Users\` + name + `\AppData\tool.exe`, Darwin: "/Users/" + name + "/tool",
+		}},
+		{ProgramPath, Generalised, map[OS]string{
+			Linux: "/opt/" + name + "/tool", Windows: `C:\Program Files\` + name + `\tool.exe`, Darwin: "/Applications/" + name + ".app/tool",
+		}},
+		{ProgramPath, Generalised, map[OS]string{
+			Linux: "/data/x/" + strings.ToUpper(name) + "-tool", Windows: `D:\x\` + name + `_tool.exe`, Darwin: "/x/" + name + " tool",
+		}},
+		{ProgramName, Generalised, all(name + "-notes")},
+		{ProgramName, Generalised, all("Notes of " + strings.ToLower(name))},
+		{ProgramSigner, Generalised, all("CN=" + name)},
+		{ProgramSigner, Generalised, map[OS]string{Darwin: "Apple Development: " + name + " (AB12CD34EF)"}},
+		{Software, Cleartext, all(name + ".toolbox")},
+		{DeviceName, Auto, all(name + "-laptop")},
+		{Domains, Generalised, all(name + ".mail.example.com")},
+		{Domains, Generalised, all("www." + name + ".com")},
+		{Domains, List, all(name + "-pc.corp.example.com")},
+		{WifiSSID, Label, all(name + "’s phone")},
+		{Destinations, Prefix, all("fe80::1%" + name)},
+	}
+}
+
+var onePseudonym = regexp.MustCompile(`p1\.t1\.[a-z2-7]{26}`)
+
+// TestTwoPeopleLookAlike gives one device to a thousand people in turn. What
+// leaves of each is the same but for the pseudonyms.
+func TestTwoPeopleLookAlike(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	keys := testKeys(t)
+	var first map[OS][]string
+	people := 0
+	for _, script := range scripts {
+		letters := lettersOf(script)
+		if len(letters) < 10 {
+			t.Fatalf("%s has %d letters; want more", script, len(letters))
+		}
+		for range 50 {
+			var name []rune
+			for range 3 + random.IntN(8) {
+				name = append(name, letters[random.IntN(len(letters))])
+			}
+			got := lifeOf(string(name), keys)
+			people++
+			if first == nil {
+				first = got
+				continue
+			}
+			for system, outs := range got {
+				for i, out := range outs {
+					if out != first[system][i] {
+						v := personalValues(string(name))[i]
+						t.Errorf("%s, %s: %s(%q) = %q; want %q as of everybody", script, system, v.key, v.in[system], out, first[system][i])
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d people in %d scripts", people, len(scripts))
+}
+
+// lifeOf returns what leaves of a person on each system, without pseudonyms.
+func lifeOf(name string, keys *Pseudonyms) map[OS][]string {
+	out := make(map[OS][]string)
+	for _, system := range systems {
+		ctx := testContext(system)
+		ctx.Identities, ctx.Host = nil, "HOST"
+		r := newRules(ctx, keys)
+		for _, v := range personalValues(name) { // learned from the first
+			s := tryTable[v.key](r, v.level, v.in[system])
+			out[system] = append(out[system], onePseudonym.ReplaceAllString(s, "PSEUDONYM"))
+		}
+	}
+	return out
+}
