@@ -47,6 +47,7 @@ type diag struct {
 	track  *tracker
 	owners *owners
 	buf    []byte
+	one    socket // the one that is parsed: kept here, for a callback makes it escape
 }
 
 func openDiag(env collectors.Env) (source, error) { return newDiag(env, closedBuffer) }
@@ -165,8 +166,8 @@ func (d *diag) each(family, protocol uint8, states uint32, found func(*socket)) 
 			case netlink.TypeError:
 				return unix.Errno(netlink.ErrorNumber(m.Data))
 			}
-			if s, ok := parseSocket(m.Data); ok {
-				found(&s)
+			if d.one, ok = parseSocket(m.Data); ok {
+				found(&d.one)
 			}
 		}
 	}
@@ -192,8 +193,8 @@ func (d *diag) drain(now time.Time) error {
 				break
 			}
 			b = rest
-			if s, ok := parseSocket(m.Data); ok {
-				d.track.closed(&s, now)
+			if d.one, ok = parseSocket(m.Data); ok {
+				d.track.closed(&d.one, now)
 			}
 		}
 	}

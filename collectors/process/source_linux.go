@@ -45,7 +45,8 @@ func newKeys() (keys, error) {
 	return keys{int64(boot) * 1000, procfs.NewAccounts("")}, nil
 }
 
-// ticks returns a start time as the kernel counts it.
+// ticks returns a start time as the kernel counts it, to the second or so: that
+// is all that gopsutil tells. The keys of this rung are therefore its own.
 func (k keys) ticks(createdMS int64) uint64 {
 	return uint64(max(0, createdMS-k.bootMS)) * procfs.TicksPerSecond / 1000
 }

@@ -91,3 +91,15 @@ func ParsePasswd(text string) map[uint32]string {
 	}
 	return names
 }
+
+// ID returns the id of the account of that name in decimal, or nothing where no
+// line of the file has it.
+func (a *Accounts) ID(name string) string {
+	a.refresh()
+	for uid, n := range a.names {
+		if n == name {
+			return strconv.FormatUint(uint64(uid), 10)
+		}
+	}
+	return ""
+}

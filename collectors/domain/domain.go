@@ -1,0 +1,24 @@
+// Package domain reports the names that programs look up or call.
+//
+// There is no source yet on any system: New says so, and the agent shows it.
+package domain
+
+import (
+	"fmt"
+
+	"github.com/discreet-agent/discreet/collectors"
+	privacyv1 "github.com/discreet-agent/discreet/proto/privacy/v1"
+)
+
+// Spec declares the collector.
+var Spec = collectors.Spec{
+	Name:    "domain",
+	Doc:     "names that programs look up or call",
+	Classes: []privacyv1.Class{privacyv1.Class_DOMAINS},
+	New:     New,
+}
+
+// New returns an error that wraps collectors.ErrUnsupported.
+func New(collectors.Env) (collectors.Collector, error) {
+	return nil, fmt.Errorf("no source yet on this system: %w", collectors.ErrUnsupported)
+}

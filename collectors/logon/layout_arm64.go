@@ -1,0 +1,3 @@
+package logon
+
+var utmpLayout = utmpWide

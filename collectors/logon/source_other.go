@@ -1,0 +1,16 @@
+//go:build !linux && !windows && !darwin
+
+package logon
+
+import (
+	"fmt"
+
+	"github.com/discreet-agent/discreet/collectors"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+var rungs []eventv1.Rung
+
+func open(collectors.Env) (source, error) {
+	return nil, fmt.Errorf("no source on this system: %w", collectors.ErrUnsupported)
+}
