@@ -37,8 +37,8 @@ type Options struct {
 	// LastGoodDir is where the last good form of each file of the settings is
 	// kept over a restart; "" keeps it in memory only.
 	LastGoodDir string
-	Log     *slog.Logger
-	Specs   []collectors.Spec // nil: Builtin
+	Log         *slog.Logger
+	Specs       []collectors.Spec // nil: Builtin
 	// Level receives log.level of the settings whenever it changes; nil: nobody
 	// listens.
 	Level func(string)
@@ -126,22 +126,20 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		a.log.Warn("no local commands", "err", err)
 	}
-	var back sync.WaitGroup // everything that outlives the collectors
-	late, stopLate := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopLate()
-	spoolCtx, stopSpool := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopSpool()
-	spooled := make(chan error, 1)
-	go func() { spooled <- a.spool.Run(spoolCtx) }()
-	back.Go(func() { a.pipe.run(late) })
-	back.Go(func() { a.deliver(ctx) })
-	if views != nil {
-		back.Go(func() { views.Serve(late, a.answer) })
-	}
+	// Each part outlives the one before it on the data's way.
+	spooling := begin(ctx, a.spool.Run)
+	delivering := begin(ctx, func(ctx context.Context) error { a.deliver(ctx); return nil })
+	piping := begin(ctx, func(ctx context.Context) error { a.pipe.run(ctx); return nil })
+	serving := begin(ctx, func(ctx context.Context) error {
+		if views != nil {
+			views.Serve(ctx, a.answer)
+		}
+		return nil
+	})
 
 	a.apply(ctx, a.loaded)
 	changed := make(chan struct{}, 1)
-	back.Go(func() { a.watch(late, changed) })
+	watching := begin(ctx, func(ctx context.Context) error { a.watch(ctx, changed); return nil })
 	if a.o.Ready != nil {
 		a.o.Ready()
 	}
@@ -151,13 +149,30 @@ func (a *Agent) Run(ctx context.Context) error {
 		s.halt()
 	}
 	a.health(false)
-	stopLate()
-	back.Wait()
-	stopSpool()
-	err = errors.Join(<-spooled, a.spool.Close())
+	err = errors.Join(watching.end(), serving.end(), piping.end(), a.spool.Sync(), delivering.end(), spooling.end(), a.spool.Close())
 	sp := a.spool.Stats()
 	a.log.Info("agent stopped", "events_acked", a.uplink.Status().EventsAcked, "lost", sp.Lost, "unsent", sp.Events)
 	return err
+}
+
+// part is something that runs until it is ended, whatever becomes of the context
+// that the agent was started with.
+type part struct {
+	stop context.CancelFunc
+	done chan error
+}
+
+func begin(ctx context.Context, run func(context.Context) error) part {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	p := part{stop, make(chan error, 1)}
+	go func() { p.done <- run(ctx) }()
+	return p
+}
+
+// end stops the part and waits for it.
+func (p part) end() error {
+	p.stop()
+	return <-p.done
 }
 
 // watch tells changed whenever a file of the settings has changed.

@@ -98,8 +98,8 @@ func probe(ctx context.Context, l *configs.Loaded, id *identity.Identity) []chec
 	var checks []check
 	for _, step := range res.Steps {
 		c := check{Name: "gateway " + step.Name, State: "ok", Text: step.Text}
-		if step.Err != nil {
-			c.State, c.Text, c.Hint, c.code = "fault", step.Err.Error(), step.Hint, exitUnreachable
+		if !step.OK {
+			c.State, c.code = "fault", exitUnreachable
 			if step.Name == "tls" || step.Name == "hello" {
 				c.code = exitNotEnrolled
 			}

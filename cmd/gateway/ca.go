@@ -70,7 +70,7 @@ it needs nothing else. The gateway keeps only its hash.`,
 				if err != nil {
 					return fail(exitUsage, err)
 				}
-				if err := r.record(c.Context(), "token.create", 0, 0); err != nil {
+				if err := r.record(c.Context(), "token.create", "token", 0, 0); err != nil {
 					return err
 				}
 				if out != "" {
@@ -150,7 +150,7 @@ func tokenRevoke(s *shared) *cobra.Command {
 				if err := r.store.RevokeToken(c.Context(), args[0]); err != nil {
 					return err
 				}
-				return r.record(c.Context(), "token.revoke", 0, 0)
+				return r.record(c.Context(), "token.revoke", "token", 0, 0)
 			})
 		},
 	})

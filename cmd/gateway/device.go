@@ -16,8 +16,8 @@ import (
 )
 
 // record writes an audit line for an act of the operator.
-func (r *room) record(ctx context.Context, action string, subjects, events int64) error {
-	return r.audit.Record(ctx, audit.Entry{Who: operator(), Action: action, Outcome: "done", Subjects: subjects, Events: events, When: time.Now()})
+func (r *room) record(ctx context.Context, action, kind string, subjects, events int64) error {
+	return r.audit.Record(ctx, audit.Entry{Who: operator(), Action: action, Kind: kind, Outcome: audit.OK, Subjects: subjects, Events: events, When: time.Now()})
 }
 
 // printTable writes rows in columns; the first row is the head.
@@ -121,7 +121,7 @@ func deviceRevoke(s *shared) *cobra.Command {
 				if err := r.store.Revoke(c.Context(), gateway.Device(args[0])); err != nil {
 					return fmt.Errorf("device: %w", err)
 				}
-				return r.record(c.Context(), "device.revoke", 0, 0)
+				return r.record(c.Context(), "device.revoke", "machine", 0, 0)
 			})
 		},
 	})

@@ -20,6 +20,7 @@ func eventsCommand(s *shared) *cobra.Command {
 		Use: "tail", Short: "print the newest events, one JSON object a line", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return s.with(c.Context(), func(r *room) error {
+				var shown int64
 				for st, err := range r.store.Events(c.Context(), n) {
 					if err != nil {
 						return err
@@ -27,8 +28,9 @@ func eventsCommand(s *shared) *cobra.Command {
 					if err := printStored(c.OutOrStdout(), st); err != nil {
 						return err
 					}
+					shown++
 				}
-				return r.record(c.Context(), "events.tail", 0, int64(n))
+				return r.record(c.Context(), "events.export", "event", 0, shown)
 			})
 		},
 	}
@@ -99,12 +101,12 @@ func retentionCommand(s *shared) *cobra.Command {
 				if err := s.confirm(c, "Remove every event from before "+before.Local().Format(time.DateOnly)+", for good?"); err != nil {
 					return err
 				}
-				n, err := r.store.Expire(c.Context(), before)
+				n, err := r.duties().Expire(c.Context(), before)
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(c.OutOrStdout(), "removed %d events\n", n)
-				return r.record(c.Context(), "retention.apply", 0, n)
+				_, err = fmt.Fprintf(c.OutOrStdout(), "removed %d events\n", n)
+				return err
 			})
 		},
 	})
@@ -128,7 +130,7 @@ func auditCommand(s *shared) *cobra.Command {
 				}
 				rows := [][]string{{"WHEN", "WHO", "ACTION", "KIND", "OUTCOME", "SUBJECTS", "EVENTS"}}
 				for _, e := range entries {
-					rows = append(rows, []string{e.When.Local().Format(time.DateTime), e.Who, e.Action, e.Kind, e.Outcome, fmt.Sprint(e.Subjects), fmt.Sprint(e.Events)})
+					rows = append(rows, []string{e.When.Local().Format(time.DateTime), e.Who, e.Action, e.Kind, string(e.Outcome), fmt.Sprint(e.Subjects), fmt.Sprint(e.Events)})
 				}
 				return printTable(c.OutOrStdout(), rows)
 			})

@@ -158,11 +158,11 @@ func (s *shared) with(ctx context.Context, do func(*room) error) error {
 		return err
 	}
 	err = do(r)
-	return fail(exitFailure, errors.Join(err, r.audit.Close(), r.store.Close()))
+	return fail(exitFailure, errors.Join(err, r.store.Close()))
 }
 
 func (r *room) duties() *duties.Duties {
-	return &duties.Duties{Store: r.store, Registry: r.store, Audit: r.audit, Who: operator()}
+	return &duties.Duties{Store: r.store, Registry: r.store, Audit: r.audit, Who: operator(), Retention: r.set.Retention}
 }
 
 func (r *room) ca() (*access.CA, error) { return access.OpenCA(r.set.CADir) }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/discreet-agent/discreet/gateway"
 	"github.com/discreet-agent/discreet/gateway/duties"
+	"github.com/discreet-agent/discreet/privacy"
 )
 
 // selectFlags say whom a duty is about.
@@ -36,8 +37,8 @@ func (f *selectFlags) add(c *cobra.Command) {
 // selector turns the flags into a question to the duties.
 func (f *selectFlags) selector() (duties.Selector, error) {
 	sel := duties.Selector{
-		Kind: gateway.Person, Names: f.users, Pseudonyms: f.pseudonyms, Device: f.device,
-		KeyFile: f.keyFile, KeyID: f.keyID, Realm: f.realm, Host: f.host, OS: f.os,
+		Kind: gateway.Person, Names: f.users, Pseudonyms: f.pseudonyms, Device: gateway.Device(f.device),
+		KeyFile: f.keyFile, KeyID: f.keyID, Realm: f.realm, Host: f.host, OS: privacy.OS(f.os),
 	}
 	people, machines := len(f.users) > 0, f.device != "" || f.deviceName != ""
 	switch {

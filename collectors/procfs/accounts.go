@@ -9,6 +9,7 @@ import (
 
 const (
 	maxPasswd  = 4 << 20         // bytes of the file that are read
+	maxNames   = 64 << 10        // accounts that are kept
 	checkAfter = 5 * time.Second // how long a look at the file's time is good for
 )
 
@@ -32,7 +33,7 @@ func NewAccounts(path string) *Accounts {
 }
 
 // Find returns the name of an account and its id in decimal. An account that
-// has no line in the file goes by its id.
+// has no line in the file is called uid:ID.
 func (a *Accounts) Find(uid uint32) (name, id string) {
 	a.refresh()
 	id, ok := a.ids[uid]
@@ -43,10 +44,16 @@ func (a *Accounts) Find(uid uint32) (name, id string) {
 		id = strconv.FormatUint(uint64(uid), 10)
 		a.ids[uid] = id
 	}
-	if name, ok = a.names[uid]; ok {
-		return name, id
+	if name, ok = a.names[uid]; !ok {
+		name = "uid:" + id
+		if a.names == nil {
+			a.names = map[uint32]string{}
+		}
+		if len(a.names) < maxNames {
+			a.names[uid] = name // until the file changes
+		}
 	}
-	return id, id
+	return name, id
 }
 
 func (a *Accounts) refresh() {
