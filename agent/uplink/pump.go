@@ -2,9 +2,11 @@ package uplink
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"sync"
 	"time"
@@ -308,6 +310,7 @@ func (p *pump) settle() {
 			err = p.c.src.Refuse(f.epoch, f.first, f.last(), f.reason)
 			p.c.note(func(s *Status) { s.EventsRefused += uint64(f.count) })
 		case acked:
+			p.tell(f)
 			if !p.nextSettlesToo(done) {
 				err = p.c.src.Ack(f.epoch, f.last())
 			}
@@ -321,6 +324,19 @@ func (p *pump) settle() {
 		}
 	}
 	p.drop(done)
+}
+
+// tell logs at debug what the gateway has: numbers, no values. The tests with
+// kills compare it with the store.
+func (p *pump) tell(f *flight) {
+	if !p.c.o.Log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	epoch := hex.EncodeToString(f.epoch[:])
+	if f.gap != nil {
+		p.c.o.Log.Debug("gap reported", "epoch", epoch, "seq", f.first)
+	}
+	p.c.o.Log.Debug("acknowledged", "epoch", epoch, "through", f.last())
 }
 
 // nextSettlesToo reports whether the flight after i covers i when it is freed.

@@ -49,6 +49,7 @@ func fail(code int, err error) error {
 // shared are the flags that every command has.
 type shared struct {
 	config string
+	runDir string
 	json   bool
 	set    []string
 }
@@ -84,6 +85,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 config invalid, 4 not running,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&s.config, "config", "", "the settings file (default: "+configs.DefaultAgentPaths().File+")")
+	root.PersistentFlags().StringVar(&s.runDir, "run-dir", "", "where the running agent answers (default: run_dir of the settings)")
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print JSON for scripts")
 	root.AddCommand(runCommand(s), serviceCommand(s), statusCommand(s), collectorsCommand(s), enrollCommand(s),
 		doctorCommand(s), configCommand(s), privacyCommand(s), versionCommand(s))

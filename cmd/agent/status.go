@@ -16,7 +16,11 @@ import (
 
 // ask puts a question to the running agent.
 func (s *shared) ask(command string, v any) error {
-	err := view.Ask(s.loaded().Settings.RunDir, view.Request{Command: command}, v)
+	dir := s.runDir
+	if dir == "" {
+		dir = s.loaded().Settings.RunDir
+	}
+	err := view.Ask(dir, view.Request{Command: command}, v)
 	switch {
 	case errors.Is(err, view.ErrNotRunning):
 		return fail(exitNotRunning, err)

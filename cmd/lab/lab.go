@@ -115,7 +115,8 @@ func (l *Lab) GatewayJSON(ctx context.Context, v any, args ...string) error {
 
 // Agent runs an agent command and returns what it printed.
 func (l *Lab) Agent(ctx context.Context, args ...string) (string, error) {
-	return l.output(ctx, "discreet-agent", "agent.yaml", args)
+	// Named, because the settings of a test may be broken.
+	return l.output(ctx, "discreet-agent", "agent.yaml", append(args, "--run-dir", l.Path("run")))
 }
 
 // AgentJSON runs an agent command and decodes what it printed.
