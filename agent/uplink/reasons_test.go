@@ -146,3 +146,36 @@ func TestEveryReasonHasWords(t *testing.T) {
 		}
 	}
 }
+
+func TestBackoff(t *testing.T) {
+	const base, limit, first = time.Second, 15 * time.Minute, 30 * time.Second
+	for _, tt := range []struct {
+		name     string
+		failures int
+		healthy  bool
+		drain    time.Duration
+		low      time.Duration // with the smallest random number
+		high     time.Duration // with the largest
+	}{
+		{"first failure", 0, false, 0, 0, base},
+		{"fourth failure", 3, false, 0, 0, 8 * base},
+		{"at the cap", 40, false, 0, limit / 2, limit + limit/2},
+		{"healthy", 9, true, 0, 0, first},
+		{"drain", 9, false, time.Minute, time.Minute, time.Minute + first},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for want, rand := range map[time.Duration]func(int64) int64{
+				tt.low:      func(int64) int64 { return 0 },
+				tt.high - 1: func(n int64) int64 { return n - 1 },
+			} {
+				b := backoff{base: base, cap: limit, first: first, rand: rand, failures: tt.failures}
+				if got := b.next(tt.healthy, tt.drain); got != want {
+					t.Errorf("next(%v, %v) = %v; want %v", tt.healthy, tt.drain, got, want)
+				}
+				if (tt.healthy || tt.drain > 0) && b.failures != 0 {
+					t.Errorf("failures = %d; want 0", b.failures)
+				}
+			}
+		})
+	}
+}

@@ -183,8 +183,8 @@ func TestBomb(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			got := (after.TotalAlloc - before.TotalAlloc) >> 10
 			t.Logf("50 bombs of %d KiB: %d KiB allocated", len(tt.payload)>>10, got)
-			if got > 32<<10 {
-				t.Errorf("%d KiB allocated; want at most 32 MiB", got)
+			if got > 50<<10 { // the race detector throws half of gRPC's buffers away
+				t.Errorf("%d KiB allocated; want at most 50 MiB", got)
 			}
 		})
 	}
