@@ -1,0 +1,68 @@
+package duties
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/discreet-agent/discreet/gateway"
+	"github.com/discreet-agent/discreet/privacy"
+)
+
+// Selector says whom somebody asks about. Names are clear: to find whom a
+// device reports under a pseudonym, the operator names the key file that the
+// devices use, for this one call. The gateway keeps no key.
+type Selector struct {
+	Kind       gateway.SubjectKind
+	Names      []string       // account names, UPNs, SIDs; or names of machines
+	Pseudonyms []string       // as reported, for example from `privacy whoami`
+	Device     gateway.Device // a machine by its id; people by a device that reported them
+	KeyFile    string
+	KeyID      string          // empty: derived from the key, as devices do
+	Realm      string          // the domain of names that have none
+	Host       string          // the machine on which such a name may be a local account
+	OS         privacy.OS      // whose rules for names apply
+	Aliases    []privacy.Alias // realms that are one
+}
+
+// query turns the selector into what a store understands. An empty one selects
+// all of its kind.
+func (s Selector) query() (gateway.Query, error) {
+	names, err := s.candidates()
+	return gateway.Query{Kind: s.Kind, Names: names, Device: s.Device}, err
+}
+
+// candidates returns every name under which those whom s means may be stored:
+// the names as given, and what the filter of a device makes of them.
+func (s Selector) candidates() ([]string, error) {
+	out := slices.Concat(s.Names, s.Pseudonyms)
+	if s.KeyFile == "" || len(s.Names) == 0 {
+		return out, nil
+	}
+	keys, err := privacy.ReadKeyFile(s.KeyFile, s.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range s.Names {
+		if s.Kind != gateway.Person {
+			out = append(out, privacy.DevicePseudonym(keys, name))
+		}
+		if s.Kind != gateway.Machine {
+			out = append(out, s.people(keys, name)...)
+		}
+	}
+	// A role stands for many accounts and is nobody's name.
+	out = slices.DeleteFunc(out, func(n string) bool { return n == "" || strings.HasPrefix(n, "@") })
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// people returns the pseudonyms of an account: of the name as given, which may
+// bring its realm along, of the name in the given realm, and as an address.
+func (s Selector) people(keys *privacy.Pseudonyms, name string) []string {
+	c := privacy.Context{OS: s.OS, Host: s.Host, RealmAliases: s.Aliases}
+	out := []string{privacy.UserPseudonym(keys, c, name, ""), privacy.UPNPseudonym(keys, name)}
+	if s.Realm != "" && !strings.ContainsAny(name, `\/@`) {
+		out = append(out, privacy.UserPseudonym(keys, c, s.Realm+`\`+name, ""), s.Realm+`\`+name)
+	}
+	return out
+}
