@@ -56,7 +56,6 @@ func (p plan) same(q plan) bool {
 type supervisor struct {
 	log  *slog.Logger
 	spec collectors.Spec
-	env  collectors.Env
 	emit collectors.Emit
 
 	events   atomic.Uint64

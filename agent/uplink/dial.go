@@ -122,7 +122,7 @@ func (o Options) dial(conf *tls.Config, f *faults, sent *atomic.Uint64) (*grpc.C
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxDown)),
 		grpc.WithMaxHeaderListSize(maxHeaders),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: o.DialTimeout}),
-		grpc.WithReadBufferSize(0), grpc.WithWriteBufferSize(16<<10), grpc.WithSharedWriteBuffer(true),
+		grpc.WithReadBufferSize(0), grpc.WithWriteBufferSize(16<<10),
 		grpc.WithStaticStreamWindowSize(64<<10), grpc.WithStaticConnWindowSize(64<<10),
 	)
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command demo shows the product at work on this machine: a gateway and an
 // agent on loopback with mutual TLS, real events before and after the filter, a
 // privacy key that changes while it runs, and the duties towards a person and a

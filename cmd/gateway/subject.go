@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,6 +32,7 @@ func (f *selectFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.keyID, "key-id", "", "the id of that key (default: made from the key)")
 	c.Flags().StringVar(&f.realm, "realm", "", "the realm of the account, such as corp.example.com")
 	c.Flags().StringVar(&f.host, "host", "", "the device's host name, for an account that is local to it")
+	c.Flags().StringSliceVar(&f.aliases, "alias", nil, "realms that are one, FROM=TO, as realm_aliases of the agents says; repeat for more")
 	c.Flags().StringVar(&f.os, "os", "linux", "the system of the account: linux, windows or darwin")
 }
 
@@ -39,6 +41,13 @@ func (f *selectFlags) selector() (duties.Selector, error) {
 	sel := duties.Selector{
 		Kind: gateway.Person, Names: f.users, Pseudonyms: f.pseudonyms, Device: gateway.Device(f.device),
 		KeyFile: f.keyFile, KeyID: f.keyID, Realm: f.realm, Host: f.host, OS: privacy.OS(f.os),
+	}
+	for _, alias := range f.aliases {
+		from, to, ok := strings.Cut(alias, "=")
+		if !ok {
+			return sel, fmt.Errorf("--alias %s: want FROM=TO", alias)
+		}
+		sel.Aliases = append(sel.Aliases, privacy.Alias{From: from, To: to})
 	}
 	people, machines := len(f.users) > 0, f.device != "" || f.deviceName != ""
 	switch {

@@ -163,6 +163,8 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%d entries in %d bytes", n, len(b))
 		}
 		ParsePasswd(string(b))
-		ProgramName(string(b))
+		if n := ProgramName(string(b)); len(n) > len(b) {
+			t.Errorf("ProgramName gave %d bytes of %d", len(n), len(b))
+		}
 	})
 }

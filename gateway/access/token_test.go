@@ -59,7 +59,7 @@ func TestNewToken(t *testing.T) {
 			}
 		})
 	}
-	if testToken(t) == testToken(t) {
+	if one, other := testToken(t), testToken(t); one == other {
 		t.Error("two tokens are equal")
 	}
 }

@@ -29,7 +29,7 @@ func NewGRPC(tlsConf *tls.Config, o Options, more ...grpc.ServerOption) *grpc.Se
 		grpc.ConnectionTimeout(10 * time.Second),
 		grpc.MaxRecvMsgSize(maxRecv),
 		grpc.MaxSendMsgSize(1 << 20),
-		grpc.ReadBufferSize(0), grpc.WriteBufferSize(4 << 10), grpc.SharedWriteBuffer(true),
+		grpc.ReadBufferSize(0), grpc.WriteBufferSize(4 << 10),
 		grpc.StaticStreamWindowSize(64 << 10), grpc.StaticConnWindowSize(128 << 10),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 15 * time.Second}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/discreet-agent/discreet/gateway"
 )
@@ -224,6 +223,3 @@ func (s *Store) Acked(ctx context.Context, dev gateway.Device, epoch gateway.Epo
 	s.acked[st.epoch] = max(s.acked[st.epoch], through)
 	return through, nil
 }
-
-// start returns the time at which the day begins.
-func (d day) start() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
