@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +17,19 @@ import (
 
 // kept is a sink that decodes what it is given.
 type kept struct {
-	t      *testing.T
+	t   *testing.T
+	err error
+
+	mu     sync.Mutex // guards what follows
 	events []*eventv1.Event
 	digest [][32]byte
-	err    error
+}
+
+// all returns what has come so far.
+func (k *kept) all() []*eventv1.Event {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.events)
 }
 
 func (k *kept) Append(c privacy.Cleared) error {
@@ -29,6 +40,8 @@ func (k *kept) Append(c privacy.Cleared) error {
 	if err := proto.Unmarshal(c.AppendTo(nil), ev); err != nil {
 		k.t.Errorf("what reached the spool is no event: %v", err)
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.events, k.digest = append(k.events, ev), append(k.digest, c.Stamp().Digest)
 	return nil
 }
@@ -57,8 +70,8 @@ func TestNothingPassesWithoutFilter(t *testing.T) {
 	if p.emit(start(time.Now(), "/usr/bin/true")) {
 		t.Error("emit without a filter let an event through; want it dropped")
 	}
-	if len(k.events) != 0 {
-		t.Errorf("%d events reached the spool without a filter; want 0", len(k.events))
+	if len(k.all()) != 0 {
+		t.Errorf("%d events reached the spool without a filter; want 0", len(k.all()))
 	}
 }
 
@@ -77,23 +90,23 @@ func TestSummariesMergeAndFlush(t *testing.T) {
 		p.emit(start(noon, "/usr/bin/false"))
 		time.Sleep(4 * time.Minute)
 		synctest.Wait()
-		if len(k.events) != 0 {
-			t.Fatalf("%d summaries left before they were due; want 0", len(k.events))
+		if len(k.all()) != 0 {
+			t.Fatalf("%d summaries left before they were due; want 0", len(k.all()))
 		}
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		starts := map[string]uint64{}
-		for _, ev := range k.events {
+		for _, ev := range k.all() {
 			starts[ev.GetExecutionSummary().GetProgram().GetPath()] += ev.GetExecutionSummary().GetStarts()
 		}
-		if len(k.events) != 2 || starts["/usr/bin/true"] != 3 || starts["/usr/bin/false"] != 1 {
-			t.Errorf("summaries = %d, starts %v; want 2 with 3 and 1 starts", len(k.events), starts)
+		if len(k.all()) != 2 || starts["/usr/bin/true"] != 3 || starts["/usr/bin/false"] != 1 {
+			t.Errorf("summaries = %d, starts %v; want 2 with 3 and 1 starts", len(k.all()), starts)
 		}
 		p.emit(start(noon, "/usr/bin/true"))
 		stop()
 		<-done
-		if len(k.events) != 3 {
-			t.Errorf("%d summaries after the stop; want the one that waited too", len(k.events))
+		if len(k.all()) != 3 {
+			t.Errorf("%d summaries after the stop; want the one that waited too", len(k.all()))
 		}
 	})
 }
@@ -108,13 +121,13 @@ func TestPolicyChangeIsWhole(t *testing.T) {
 	p.use(filterFor(t, map[privacy.Key]privacy.Level{privacy.ProgramPath: privacy.Drop}), time.Hour)
 	p.emit(start(time.Now(), "/usr/bin/true"))
 	p.flushNow()
-	if len(k.events) != 2 || k.digest[0] == k.digest[1] {
-		t.Fatalf("%d summaries under %d digests; want one under each", len(k.events), len(k.digest))
+	if len(k.all()) != 2 || k.digest[0] == k.digest[1] {
+		t.Fatalf("%d summaries under %d digests; want one under each", len(k.all()), len(k.digest))
 	}
-	if got := k.events[0].GetExecutionSummary().GetProgram().GetPath(); got != "/usr/bin/true" {
+	if got := k.all()[0].GetExecutionSummary().GetProgram().GetPath(); got != "/usr/bin/true" {
 		t.Errorf("path under the old policy = %q; want it", got)
 	}
-	if got := k.events[1].GetExecutionSummary().GetProgram().GetPath(); got != "" {
+	if got := k.all()[1].GetExecutionSummary().GetProgram().GetPath(); got != "" {
 		t.Errorf("path under the new policy = %q; want none", got)
 	}
 }
@@ -126,8 +139,8 @@ func TestSummariesAreBounded(t *testing.T) {
 	for i := range maxSummaries + 1 {
 		p.emit(start(time.Unix(int64(i)*900, 0), "/usr/bin/true"))
 	}
-	if n := p.counts().Waiting; n != 1 || len(k.events) != maxSummaries {
-		t.Errorf("waiting %d, in the spool %d; want 1 and %d", n, len(k.events), maxSummaries)
+	if n := p.counts().Waiting; n != 1 || len(k.all()) != maxSummaries {
+		t.Errorf("waiting %d, in the spool %d; want 1 and %d", n, len(k.all()), maxSummaries)
 	}
 }
 
