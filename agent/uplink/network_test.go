@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,13 @@ func newProxy(t *testing.T, target string) *proxy {
 	go p.accept()
 	t.Cleanup(func() { p.l.Close(); p.cut() })
 	return p
+}
+
+// seen returns what the proxy was asked, and the names of the headers.
+func (p *proxy) seen() ([]string, string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked), p.heads
 }
 
 func (p *proxy) accept() {
@@ -157,13 +165,14 @@ func TestProxy(t *testing.T) {
 				until(t, "the reason", func() bool { return c.Status().Reason == tt.want })
 			}
 			stop()
-			if tt.want != ReasonProxySettings && (len(px.asked) == 0 || px.asked[0] != "CONNECT gw.test:8443") {
-				t.Errorf("proxy was asked %v; want CONNECT gw.test:8443", px.asked)
+			asked, heads := px.seen()
+			if tt.want != ReasonProxySettings && (len(asked) == 0 || asked[0] != "CONNECT gw.test:8443") {
+				t.Errorf("proxy was asked %v; want CONNECT gw.test:8443", asked)
 			}
-			if tt.want == ReasonProxySettings && len(px.asked) > 0 {
-				t.Errorf("proxy was asked %v; want nothing", px.asked)
+			if tt.want == ReasonProxySettings && len(asked) > 0 {
+				t.Errorf("proxy was asked %v; want nothing", asked)
 			}
-			if h := strings.TrimSpace(strings.ReplaceAll(px.heads, "Proxy-Authorization ", "")); h != "" {
+			if h := strings.TrimSpace(strings.ReplaceAll(heads, "Proxy-Authorization ", "")); h != "" {
 				t.Errorf("proxy saw headers %s; want no other", h)
 			}
 			if strings.Contains(p.log.String(), "canary") {

@@ -130,7 +130,7 @@ func TestAccounts(t *testing.T) {
 		}
 		check(0, "root", "0")
 		check(1000, "ada", "1000")
-		check(4242, "4242", "4242")
+		check(4242, "uid:4242", "4242")
 		if got := a.ID("ada"); got != "1000" {
 			t.Errorf("ID(ada) = %q; want 1000", got)
 		}
@@ -138,10 +138,10 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("ID(nobody-here) = %q; want nothing", got)
 		}
 		write("root:x:0:0:root:/root:/bin/sh\nbert:x:4242:1::/home/bert:/bin/sh\n")
-		check(4242, "4242", "4242") // a look is good for a while
+		check(4242, "uid:4242", "4242") // a look is good for a while
 		time.Sleep(checkAfter)
 		check(4242, "bert", "4242")
-		check(1000, "1000", "1000")
+		check(1000, "uid:1000", "1000")
 		os.Remove(path)
 		time.Sleep(checkAfter)
 		check(4242, "bert", "4242") // the last good names stay
