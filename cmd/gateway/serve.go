@@ -37,6 +37,7 @@ func serveCommand(s *shared) *cobra.Command {
 // serve receives until ctx is done: enrolment and streams on one port, old days
 // taken away once an hour.
 func serve(ctx context.Context, r *room) error {
+	ingest.Quiet()
 	level := &slog.LevelVar{}
 	_ = level.UnmarshalText([]byte(r.set.Log.Level))
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
