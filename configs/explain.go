@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -159,9 +160,21 @@ func (l *Loaded) explainWhole(e *Explanation) {
 			}
 		}
 	} else if l.floorLayer != nil {
-		e.Layer, e.Source = l.floorLayer.name, l.floorLayer.file
+		e.Layer, e.Source = l.floorLayer.name, l.floorLayer.source(l.floorLayer.bags[floorBag].first())
 	}
 	e.Value = l.flowMap(e.Key, levels)
+}
+
+// first returns the first line of what v names.
+func (v values) first() int {
+	line := math.MaxInt
+	for _, p := range v.levels {
+		line = min(line, p.line)
+	}
+	for _, e := range v.entries {
+		line = min(line, e.line)
+	}
+	return line
 }
 
 // flowMap writes levels, and for the floor its other entries, on one line.

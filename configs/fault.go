@@ -9,11 +9,12 @@ import (
 // Fault is one mistake in one file. Its text shows the refused value unless that
 // may be personal.
 type Fault struct {
-	File      string `json:"file"`
-	Line, Col int    // 0 where the whole file is meant
-	Key       string // dotted; "" where the whole file is meant
-	Text      string // what is wrong, what is wanted
-	Hint      string // the way out; may be empty
+	File string `json:"file"`
+	Line int    `json:"line"` // 0 where the whole file is meant
+	Col  int    `json:"col"`
+	Key  string `json:"key"`  // dotted; "" where the whole file is meant
+	Text string `json:"text"` // what is wrong, what is wanted
+	Hint string `json:"hint"` // the way out; may be empty
 }
 
 // String returns "file:line:col: key: text; hint: …".

@@ -242,7 +242,7 @@ func TestExplain(t *testing.T) {
 		{"spool.max_bytes", "spool.max_bytes = 512MiB\n  from:     managed /c/policy.d/a.yaml:1\n  default:  256MiB\n  meaning:  at most this much; then the oldest goes, counted\n  outvoted: 1GiB from file /c/agent.yaml:2\n"},
 		{"username", "refused:  /c/policy.d/b.yaml:1:21: privacy.username: 3, want one of drop, hashed, cleartext\n  note:     nothing but health leaves"},
 		{"privacy.tighten", "privacy.tighten = {logons: drop}\n  from:     file /c/agent.yaml:3\n"},
-		{"privacy_floor", "privacy_floor = {username: hashed, exclude_programs: [a], quiet: {weekends: true}}\n  from:     file /c/agent.yaml"},
+		{"privacy_floor", "privacy_floor = {username: hashed, exclude_programs: [a], quiet: {weekends: true}}\n  from:     file /c/agent.yaml:4\n"},
 		{"run_dir", "from:     defaults\n"},
 	} {
 		e, err := l.Explain(tt.key)
