@@ -40,6 +40,7 @@ func TestNewPseudonymsRefuses(t *testing.T) {
 		{"a word, repeated", "k1", []byte(strings.Repeat("changeme", 4))},
 		{"a sentence", "k1", []byte("correct horse battery staple, and more of it")},
 		{"hex digits, not decoded", "k1", []byte(hex.EncodeToString(goodSecret("a")))},
+		{"a long password", "k1", []byte("Zq8#rT2!vK9@mX4$wB7%nC1^pL5&hD3*")},
 		{"a short key, twice", "k1", append(bytes.Clone(half), half...)},
 		{"a short key, padded", "k1", append(bytes.Clone(half), make([]byte, 16)...)},
 		{"a key, repeated", "k1", append(goodSecret("a"), goodSecret("a")...)},
