@@ -98,6 +98,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"path of a person", balanced, summary(balanced), func(ev *eventv1.Event) { programOf(ev).Path = "/home/jdoe/tool" }, "Program.path"},
 		{"Windows path of a person", balanced, summary(balanced), func(ev *eventv1.Event) { programOf(ev).Path = `C:\Users\jdoe\tool.exe` }, "Program.path"},
 		{"path of a person with a mark", balanced, summary(balanced), func(ev *eventv1.Event) { programOf(ev).Path = "/home/<id>/x/tool" }, "Program.path"},
+		{"path of a person on a drive with a mark", balanced, summary(balanced), func(ev *eventv1.Event) { programOf(ev).Path = `D:\Users\<id>\x\tool.exe` }, "Program.path"},
 		{"path of nowhere", balanced, summary(balanced), func(ev *eventv1.Event) { programOf(ev).Path = "/data/x/tool" }, "Program.path"},
 		{"path that only begins like a system's", balanced, summary(balanced), func(ev *eventv1.Event) { programOf(ev).Path = "/usrjdoe/tool" }, "Program.path"},
 		{"path after a place", balanced, summary(balanced), func(ev *eventv1.Event) { programOf(ev).Path = "<user>/jdoe/tool" }, "Program.path"},

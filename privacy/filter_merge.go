@@ -51,7 +51,7 @@ func (op foldOp) of(a, b uint64) uint64 {
 // of one kind, under one stamp, with equal keys. into came first. It writes to
 // the memory of into, so into must be a Clone or nothing else may need it.
 func Merge(into *Cleared, from Cleared) bool {
-	if !into.Summary() || into.kind != from.kind || into.head != from.head || !bytes.Equal(into.wire, from.wire) || !sameStamp(into.stamp, from.stamp) {
+	if !into.Summary() || into.kind != from.kind || !bytes.Equal(into.wire, from.wire) || !sameStamp(into.stamp, from.stamp) {
 		return false
 	}
 	for i, f := range kinds[into.kind].folds {

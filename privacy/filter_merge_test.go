@@ -157,6 +157,12 @@ func TestMergeRefuses(t *testing.T) {
 	execution := clear(f, base("execution", "/usr/bin/a", hour))
 	stricter := newSampleFilter(t, with(t, p, ProgramSHA256, Drop))
 	twin := newSampleFilter(t, p)
+	secret := append(testSecret()[1:], 99)
+	otherKeys, err := newPseudonyms("t2", secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rekeyed := NewFilter(p, testContext(Linux), otherKeys)
 	tests := []struct {
 		name string
 		a, b Cleared
@@ -170,6 +176,7 @@ func TestMergeRefuses(t *testing.T) {
 		{"another kind with the same fields", execution, clear(f, base("connection", "/usr/bin/a", hour)), false},
 		{"another kind with another bucket", execution, clear(f, base("focus", "/usr/bin/a", hour)), false},
 		{"another policy", execution, clear(stricter, base("execution", "/usr/bin/a", hour)), false},
+		{"another key", execution, clear(rekeyed, base("execution", "/usr/bin/a", hour)), false},
 		{"no summary", clear(f, base("device", "", hour)), clear(f, base("device", "", hour)), false},
 		{"nothing", Cleared{}, Cleared{}, false},
 		{"into nothing", Cleared{}, execution, false},
@@ -181,7 +188,7 @@ func TestMergeRefuses(t *testing.T) {
 			if got := Merge(&into, tt.b); got != tt.want {
 				t.Errorf("Merge = %v; want %v", got, tt.want)
 			}
-			if same := string(tt.a.MergeKey()) == string(tt.b.MergeKey()); tt.a.Summary() && tt.b.Summary() && tt.name != "another policy" && same != tt.want {
+			if same := string(tt.a.MergeKey()) == string(tt.b.MergeKey()); tt.a.Summary() && tt.b.Summary() && *tt.a.Stamp() == *tt.b.Stamp() && same != tt.want {
 				t.Errorf("MergeKey equal = %v; want %v", same, tt.want)
 			}
 		})
