@@ -243,7 +243,7 @@ func (s *Store) clean(ctx context.Context) error {
 	defer cancel()
 	err := s.days.each(ctx, firstDay, lastDay, func(f *dayFile) error { return truncate(ctx, f.db) })
 	if err := errors.Join(err, truncate(ctx, s.meta)); err != nil {
-		return fmt.Errorf("%w: %w; hint: stop what reads the store for long, and run this once more", ErrRemains, err)
+		return fmt.Errorf("%w: %w; hint: stop what reads the store for long; the next erasure or expiry wipes them", ErrRemains, err)
 	}
 	return nil
 }
