@@ -222,6 +222,24 @@ func TestOwnerOfWhatLivesLonger(t *testing.T) {
 	r.stopNow()
 }
 
+func TestCounterSeesNewSockets(t *testing.T) {
+	c := openCounter(testEnv(nil))
+	defer c.close()
+	if len(c.files) == 0 {
+		t.Skip("no /proc/net/sockstat here (proc(5))")
+	}
+	if !c.changed() {
+		t.Error("changed() = false at first; want true")
+	}
+	for range 8 { // others may close as many at the same time, but not each time
+		listenTCP(t, "tcp4", "127.0.0.1:0")
+		if c.changed() {
+			return
+		}
+	}
+	t.Error("changed() = false after a socket was opened; want true")
+}
+
 func TestRefused(t *testing.T) {
 	r := startDiag(t, closedBuffer)
 	l, port := listenTCP(t, "tcp4", "127.0.0.1:0")

@@ -29,6 +29,9 @@ const (
 	smallEvery   = 500 * time.Millisecond
 	smallBuffer  = 2 << 20
 	interimEvery = time.Minute
+	// restDumps is how many looks may pass without a dump where no socket came
+	// or went: their figures are needed only for the interim report.
+	restDumps = 12
 
 	closedBuffer = 8 << 20 // some 8,000 connections that closed between two looks
 	dumpBuffer   = 256 << 10
@@ -46,8 +49,13 @@ type diag struct {
 	ask    *netlink.Socket // answers dumps
 	track  *tracker
 	owners *owners
-	buf    []byte
-	one    socket // the one that is parsed: kept here, for a callback makes it escape
+	inUse  *counter
+	rested int // looks since the last dump
+	// unsettled says that something closed at the last look, or that an owner
+	// is still looked for.
+	unsettled bool
+	buf       []byte
+	one       socket // the one that is parsed: kept here, for a callback makes it escape
 }
 
 func openDiag(env collectors.Env) (source, error) { return newDiag(env, closedBuffer) }
@@ -62,7 +70,7 @@ func newDiag(env collectors.Env, buffer int) (*diag, error) {
 		closed.Close()
 		return nil, fmt.Errorf("open connections: %w", err)
 	}
-	d := &diag{env: env, every: dumpEvery, closed: closed, ask: ask, buf: make([]byte, 32<<10)}
+	d := &diag{env: env, every: dumpEvery, closed: closed, ask: ask, inUse: openCounter(env), buf: make([]byte, 32<<10)}
 	if closed.Buffer() < smallBuffer {
 		d.every = smallEvery
 	}
@@ -77,6 +85,7 @@ func newDiag(env collectors.Env, buffer int) (*diag, error) {
 func (d *diag) close() {
 	d.closed.Close()
 	d.ask.Close()
+	d.inUse.close()
 }
 
 func (d *diag) run(ctx context.Context, emit collectors.Emit) error {
@@ -91,16 +100,17 @@ func (d *diag) run(ctx context.Context, emit collectors.Emit) error {
 	var interim time.Time
 	for {
 		now := time.Now()
-		if now.Sub(interim) >= interimEvery {
+		due := now.Sub(interim) >= interimEvery
+		if due {
 			d.ownAddresses()
 		}
-		if err := d.look(now); err != nil {
+		if err := d.step(now, due); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
 			return err
 		}
-		if now.Sub(interim) >= interimEvery {
+		if due {
 			d.track.interim(now)
 			interim = now
 		}
@@ -110,6 +120,17 @@ func (d *diag) run(ctx context.Context, emit collectors.Emit) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// step looks where that can tell something new, and else only takes what was
+// closed.
+func (d *diag) step(now time.Time, due bool) error {
+	d.rested++
+	if !d.inUse.changed() && !d.unsettled && !due && d.rested < restDumps {
+		return d.drain(now)
+	}
+	d.rested = 0
+	return d.look(now)
 }
 
 // look asks for the open connections, finds the owners of new ones, and then
@@ -175,18 +196,21 @@ func (d *diag) each(family, protocol uint8, states uint32, found func(*socket)) 
 
 // drain takes what was closed since the last look.
 func (d *diag) drain(now time.Time) error {
+	d.unsettled = d.track.looking()
 	for {
 		n, err := d.closed.Poll(d.buf)
 		switch {
 		case errors.Is(err, unix.ENOBUFS):
 			d.env.Stats.AddLost(uint64(max(1, d.closed.Dropped())))
 			d.track.overrun()
+			d.unsettled = true
 			continue
 		case err != nil:
 			return fmt.Errorf("read closed connections: %w", err)
 		case n == 0:
 			return nil
 		}
+		d.unsettled = true
 		for b := d.buf[:n]; ; {
 			m, rest, ok := netlink.Next(b)
 			if !ok {

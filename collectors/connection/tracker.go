@@ -145,6 +145,17 @@ func (t *tracker) wanted(found func(*holder)) {
 	}
 }
 
+// looking reports whether an owner is still looked for, or a connection is
+// missing whose end may not be told.
+func (t *tracker) looking() bool {
+	for _, f := range t.flows {
+		if f.wanted() || f.suspect && !f.missing.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
 // closed takes one socket that was closed.
 func (t *tracker) closed(s *socket, now time.Time) {
 	t.own(s.local.Addr())

@@ -299,6 +299,25 @@ func TestTrackerHidesOwnAddress(t *testing.T) {
 	}
 }
 
+func TestParseInUse(t *testing.T) {
+	const text = "sockets: used 58\nTCP: inuse 4 orphan 0 tw 7 alloc 9 mem 1\nUDP: inuse 2 mem 0\nUDPLITE: inuse 3\nRAW: inuse 1\n"
+	if got, want := parseInUse(text), "TCP 4;UDP 2;"; got != want {
+		t.Errorf("parseInUse() = %q; want %q", got, want)
+	}
+	if got := parseInUse("sockets: used 1\n"); got != "" {
+		t.Errorf("parseInUse(neither) = %q; want nothing", got)
+	}
+}
+
+func FuzzParseInUse(f *testing.F) {
+	f.Add("TCP: inuse 4 orphan 0\nUDP6: inuse 2\n")
+	f.Fuzz(func(t *testing.T, in string) {
+		if got := parseInUse(in); len(got) > 512 {
+			t.Errorf("parseInUse() of %d bytes = %d bytes; want it bounded", len(in), len(got))
+		}
+	})
+}
+
 func FuzzParseSocket(f *testing.F) {
 	f.Add(encodeSocket(tcp(1, stateEstablished, "192.0.2.1:40000", "198.51.100.7:443")))
 	f.Add(encodeSocket(tcp(2, stateListen, "[2001:db8::1]:1", "[::]:0")))
