@@ -89,7 +89,21 @@ func (d *days) list() ([]day, error) {
 		}
 	}
 	slices.Sort(found)
+	d.sweep(found)
 	return found, nil
+}
+
+// sweep closes the files of days that another process removed: as long as they
+// are open, their blocks stay on the disk.
+func (d *days) sweep(there []day) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for n, f := range d.open {
+		if _, ok := slices.BinarySearch(there, n); !ok && f.refs == 0 {
+			delete(d.open, n)
+			f.close()
+		}
+	}
 }
 
 // get returns the file of n, and errGone where there is none and make is false.

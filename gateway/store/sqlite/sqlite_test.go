@@ -132,6 +132,9 @@ func TestExpireUnlinks(t *testing.T) {
 	if n, err := b.Acked(context.Background(), "dev", gateway.Epoch{1}); err != nil || n != 3 {
 		t.Errorf("Acked() = %d, %v; want 3", n, err)
 	}
+	if len(b.days.open) != 0 {
+		t.Errorf("the second opening holds %d files; want 0: their blocks would stay on the disk", len(b.days.open))
+	}
 }
 
 // TestRetention refuses what is older without an Expire.
