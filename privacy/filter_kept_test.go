@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // TestKeptForgets: a name that is met later is scrubbed from what was kept
@@ -58,6 +59,31 @@ func TestKeptIsExact(t *testing.T) {
 			want, _ := newSampleFilter(t, p).Apply(ev)
 			if !ok || !bytes.Equal(c.AppendTo(nil), want.AppendTo(nil)) {
 				t.Fatalf("Apply(%q) is not what a new filter makes of it", ev.GetProcessStart().GetProgram().GetName())
+			}
+		}
+	}
+}
+
+// TestKeptTellsFieldsApart: messages that differ in one field, whichever it is,
+// are not taken for each other.
+func TestKeptTellsFieldsApart(t *testing.T) {
+	p := laxest()
+	f := newSampleFilter(t, p)
+	for _, of := range []protoreflect.Name{"program", "user"} {
+		fields := (&eventv1.ProcessStart{}).ProtoReflect().Descriptor().Fields().ByName(of).Message().Fields()
+		for i := range fields.Len() {
+			one, other := filled(kindFields()[0]), filled(kindFields()[0])
+			m := other.GetProcessStart().ProtoReflect()
+			n := 200
+			m.Mutable(m.Descriptor().Fields().ByName(of)).Message().Set(fields.Get(i), sampleValue(fields.Get(i), &n))
+			for range 2 {
+				for _, ev := range []*eventv1.Event{one, other} {
+					c, _ := f.Apply(ev)
+					want, _ := newSampleFilter(t, p).Apply(ev)
+					if !bytes.Equal(c.AppendTo(nil), want.AppendTo(nil)) {
+						t.Errorf("events that differ in %s are taken for each other", fields.Get(i).FullName())
+					}
+				}
 			}
 		}
 	}
