@@ -19,7 +19,8 @@ type Filter struct {
 	passes [numKinds]bool  // what the policy lets exist
 	grains [numKinds]Level // the grain of its time
 	spans  [numLevels]span
-	kept   kept
+	seed   maphash.Seed
+	kept   keptMessages
 
 	// The event under construction. It holds nothing but what may leave.
 	kind uint8
@@ -54,7 +55,7 @@ func NewFilter(p Policy, ctx Context, keys *Pseudonyms) *Filter {
 		stamp: Stamp{p.Digest(), p.Lines(), keys.KeyID()},
 		rules: newRules(ctx, keys),
 		os:    ctx.OS,
-		kept:  kept{seed: maphash.MakeSeed()},
+		seed:  maphash.MakeSeed(),
 	}
 	for k := range NumKeys {
 		f.levels[k] = p.Level(k)
@@ -96,39 +97,54 @@ func (p *Policy) grain(k uint8) Level {
 // result is a summary of one. Nothing of ev is kept; the bytes of the result
 // are good until the next Apply.
 func (f *Filter) Apply(ev *eventv1.Event) (Cleared, bool) {
-	if ev == nil {
+	if ev == nil || !f.convert(ev) {
 		return Cleared{}, false
 	}
+	if f.merges() {
+		return Cleared{&f.stamp, f.kind, int32(f.head), f.time, f.buf, f.sums}, true
+	}
+	return Cleared{&f.stamp, f.kind, 0, f.time, f.buf, nil}, true
+}
+
+// convert constructs what may leave of ev, as a summary where the level is
+// summary.
+func (f *Filter) convert(ev *eventv1.Event) bool {
 	switch k := ev.Kind.(type) {
 	case *eventv1.Event_ProcessStart:
 		if f.levels[Processes] == Summary {
-			return f.applyStart(ev, k.ProcessStart)
+			return f.convertStart(ev, k.ProcessStart)
 		}
 	case *eventv1.Event_ProcessStop:
 		if f.levels[Processes] == Summary {
-			return f.applyStop(ev, k.ProcessStop)
+			return f.convertStop(ev, k.ProcessStop)
 		}
 	case *eventv1.Event_Connection:
 		if f.levels[Connections] == Summary {
-			return f.applyConnection(ev, k.Connection)
+			return f.convertConnection(ev, k.Connection)
 		}
 	}
-	return f.apply(ev)
+	return f.finish(ev)
 }
 
-// apply constructs ev as it is.
-func (f *Filter) apply(ev *eventv1.Event) (Cleared, bool) {
+// finish constructs what may leave of ev as it is.
+func (f *Filter) finish(ev *eventv1.Event) bool {
 	if !f.construct(ev) {
-		return Cleared{}, false
+		return false
+	}
+	if f.merges() {
+		return true
 	}
 	if folds := kinds[f.kind].folds; folds != nil {
-		if f.grains[f.kind] != Full {
-			return Cleared{&f.stamp, f.kind, int32(f.head), f.time, f.buf, f.sums}, true
-		}
-		f.buf = putSums(f.buf, folds, f.sums) // no bucket: it stands alone
+		f.buf = putSums(f.buf, folds, f.sums)
 	}
 	f.buf = putLength(f.buf, f.head)
-	return Cleared{&f.stamp, f.kind, 0, f.time, f.buf, nil}, true
+	return true
+}
+
+// merges reports whether the event under construction can be merged with
+// others: it is a summary, and its time is a bucket.
+func (f *Filter) merges() bool {
+	return kinds[f.kind].summary && f.grains[f.kind] != Full
 }
 
 // maxTime is the end of the year 9999. Times outside of 1970 to then are a

@@ -3,6 +3,8 @@
 package privacy
 
 import (
+	"hash/maphash"
+
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
@@ -126,6 +128,12 @@ func kindOf(ev *eventv1.Event) uint8 {
 	return 0
 }
 
+// keptMessages is what a Filter keeps of each message of nothing but texts.
+type keptMessages struct {
+	User    kept[rawUser]
+	Program kept[rawProgram]
+}
+
 // construct appends what may leave of ev. It reports false where nothing may.
 func (f *Filter) construct(ev *eventv1.Event) bool {
 	switch k := ev.Kind.(type) {
@@ -223,13 +231,13 @@ func (f *Filter) construct(ev *eventv1.Event) bool {
 
 // putUser appends the fields of m that may leave.
 func (f *Filter) putUser(b []byte, m *eventv1.User) []byte {
-	k := &f.kept
-	k.raw = append(k.raw[:0], 1) // of User
-	k.raw = keyText(k.raw, m.Name)
-	k.raw = keyText(k.raw, m.Upn)
-	k.raw = keyText(k.raw, m.Sid)
-	if out, ok := k.get(f.rules.learned); ok {
-		return append(b, out...)
+	h := uint64(0)
+	h = h*31 + maphash.String(f.seed, m.Name)
+	h = h*31 + maphash.String(f.seed, m.Upn)
+	h = h*31 + maphash.String(f.seed, m.Sid)
+	k := f.kept.User.slot(h, f.rules.learned)
+	if k.set && k.raw.is(m) {
+		return append(b, k.out...)
 	}
 	at := len(b)
 	b = putText(b, 10, f.rules.username(f.levels[Username], m.Name, m.Sid))
@@ -237,8 +245,22 @@ func (f *Filter) putUser(b []byte, m *eventv1.User) []byte {
 	if f.levels[UserSID] > Drop {
 		b = putText(b, 26, f.rules.userSID(f.levels[UserSID], m.Sid))
 	}
-	k.put(f.rules.learned, b[at:])
+	if len(m.Name)+len(m.Upn)+len(m.Sid) <= keptBytes {
+		k = f.kept.User.slot(h, f.rules.learned) // which may have learned just now
+		k.put(rawUser{own(m.Name), own(m.Upn), own(m.Sid)}, b[at:])
+	}
 	return b
+}
+
+// rawUser holds the values of a User as they came.
+type rawUser struct {
+	Name string
+	Upn  string
+	Sid  string
+}
+
+func (r *rawUser) is(m *eventv1.User) bool {
+	return r.Name == m.Name && r.Upn == m.Upn && r.Sid == m.Sid
 }
 
 // meetUser lets the rules know the names in m, and appends nothing.
@@ -250,17 +272,13 @@ func (f *Filter) meetUser(m *eventv1.User) {
 
 // putProgram appends the fields of m that may leave.
 func (f *Filter) putProgram(b []byte, m *eventv1.Program) []byte {
-	k := &f.kept
-	k.raw = append(k.raw[:0], 2) // of Program
-	k.raw = keyText(k.raw, m.Name)
-	k.raw = keyText(k.raw, m.Version)
-	k.raw = keyText(k.raw, m.Product)
-	k.raw = keyText(k.raw, m.Vendor)
-	k.raw = keyText(k.raw, m.Path)
-	k.raw = keyText(k.raw, m.Sha256)
-	k.raw = keyText(k.raw, m.Signer)
-	if out, ok := k.get(f.rules.learned); ok {
-		return append(b, out...)
+	h := uint64(0)
+	h = h*31 + maphash.String(f.seed, m.Name)
+	h = h*31 + maphash.String(f.seed, m.Path)
+	h = h*31 + maphash.String(f.seed, m.Signer)
+	k := f.kept.Program.slot(h, f.rules.learned)
+	if k.set && k.raw.is(m) {
+		return append(b, k.out...)
 	}
 	at := len(b)
 	if f.levels[ProgramName] > Drop {
@@ -278,8 +296,26 @@ func (f *Filter) putProgram(b []byte, m *eventv1.Program) []byte {
 	if f.levels[ProgramSigner] > Drop {
 		b = putText(b, 58, f.rules.programSigner(f.levels[ProgramSigner], m.Signer))
 	}
-	k.put(f.rules.learned, b[at:])
+	if len(m.Name)+len(m.Version)+len(m.Product)+len(m.Vendor)+len(m.Path)+len(m.Sha256)+len(m.Signer) <= keptBytes {
+		k = f.kept.Program.slot(h, f.rules.learned) // which may have learned just now
+		k.put(rawProgram{own(m.Name), own(m.Version), own(m.Product), own(m.Vendor), own(m.Path), own(m.Sha256), own(m.Signer)}, b[at:])
+	}
 	return b
+}
+
+// rawProgram holds the values of a Program as they came.
+type rawProgram struct {
+	Name    string
+	Version string
+	Product string
+	Vendor  string
+	Path    string
+	Sha256  string
+	Signer  string
+}
+
+func (r *rawProgram) is(m *eventv1.Program) bool {
+	return r.Name == m.Name && r.Version == m.Version && r.Product == m.Product && r.Vendor == m.Vendor && r.Path == m.Path && r.Sha256 == string(m.Sha256) && r.Signer == m.Signer
 }
 
 // putProcessStart appends the fields of m that may leave.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // TestKeptForgets: a name that is met later is scrubbed from what was kept
@@ -58,6 +59,36 @@ func TestKeptIsExact(t *testing.T) {
 			want, _ := newSampleFilter(t, p).Apply(ev)
 			if !ok || !bytes.Equal(c.AppendTo(nil), want.AppendTo(nil)) {
 				t.Fatalf("Apply(%q) is not what a new filter makes of it", ev.GetProcessStart().GetProgram().GetName())
+			}
+		}
+	}
+}
+
+// TestKeptTellsFieldsApart: messages that differ in one field, whichever it is,
+// are not taken for each other, though there are more of them than slots.
+func TestKeptTellsFieldsApart(t *testing.T) {
+	p := laxest()
+	f, other := newSampleFilter(t, p), newSampleFilter(t, p)
+	for _, of := range []protoreflect.Name{"program", "user"} {
+		fields := (&eventv1.ProcessStart{}).ProtoReflect().Descriptor().Fields().ByName(of).Message().Fields()
+		for i := range fields.Len() {
+			var events []*eventv1.Event
+			var want [][]byte
+			for n := range 2 * keptSlots {
+				ev := filled(kindFields()[0])
+				m := ev.GetProcessStart().ProtoReflect()
+				m.Mutable(m.Descriptor().Fields().ByName(of)).Message().Set(fields.Get(i), sampleValue(fields.Get(i), &n))
+				clear(other.kept.Program.slots[:])
+				clear(other.kept.User.slots[:])
+				c, _ := other.Apply(ev)
+				events, want = append(events, ev), append(want, c.AppendTo(nil))
+			}
+			for range 2 { // names are learned in the first round
+				for n, ev := range events {
+					if c, _ := f.Apply(ev); !bytes.Equal(c.AppendTo(nil), want[n]) {
+						t.Fatalf("events that differ in %s are taken for each other", fields.Get(i).FullName())
+					}
+				}
 			}
 		}
 	}

@@ -23,22 +23,22 @@ func (s *scratch[M]) wrap(event func(*M) *eventv1.Event) {
 // milliseconds.
 const shortLived = 1000
 
-// applyStart filters a start as an execution summary. A process that ran
+// convertStart filters a start as an execution summary. A process that ran
 // already when the agent came did not start now: there is nothing to count.
-func (f *Filter) applyStart(ev *eventv1.Event, start *eventv1.ProcessStart) (Cleared, bool) {
+func (f *Filter) convertStart(ev *eventv1.Event, start *eventv1.ProcessStart) bool {
 	if start == nil || start.Inventory {
-		return Cleared{}, false
+		return false
 	}
 	m := f.execution.m
 	m.Program, m.User = start.Program, start.User
 	m.Starts = 1
-	return f.applyExecution(ev)
+	return f.finishExecution(ev)
 }
 
-// applyStop filters a stop as an execution summary.
-func (f *Filter) applyStop(ev *eventv1.Event, stop *eventv1.ProcessStop) (Cleared, bool) {
+// convertStop filters a stop as an execution summary.
+func (f *Filter) convertStop(ev *eventv1.Event, stop *eventv1.ProcessStop) bool {
 	if stop == nil {
-		return Cleared{}, false
+		return false
 	}
 	m := f.execution.m
 	m.Program, m.User = stop.Program, stop.User
@@ -50,21 +50,21 @@ func (f *Filter) applyStop(ev *eventv1.Event, stop *eventv1.ProcessStop) (Cleare
 	m.MemorySumBytes, m.MemorySamples = stop.MaxRssBytes, count(stop.MaxRssBytes > 0)
 	m.MemoryMaxBytes = stop.MaxRssBytes
 	m.ReadBytes, m.WrittenBytes = stop.ReadBytes, stop.WrittenBytes
-	return f.applyExecution(ev)
+	return f.finishExecution(ev)
 }
 
-// applyExecution filters what stands in the scratch summary, and empties it.
-func (f *Filter) applyExecution(ev *eventv1.Event) (Cleared, bool) {
+// finishExecution filters what stands in the scratch summary, and empties it.
+func (f *Filter) finishExecution(ev *eventv1.Event) bool {
 	s := &f.execution
 	s.ev.TimeUnixMs = ev.TimeUnixMs
-	c, ok := f.apply(s.ev)
+	ok := f.finish(s.ev)
 	m := s.m
 	m.Program, m.User = nil, nil
 	m.Starts, m.Stops, m.ShortLived, m.Crashes = 0, 0, 0, 0
 	m.RunningMs, m.CpuUserMs, m.CpuSystemMs = 0, 0, 0
 	m.MemorySumBytes, m.MemorySamples, m.MemoryMaxBytes = 0, 0, 0
 	m.ReadBytes, m.WrittenBytes = 0, 0
-	return c, ok
+	return ok
 }
 
 func count(yes bool) uint64 {
@@ -110,12 +110,12 @@ func (f *Filter) crashed(stop *eventv1.ProcessStop) bool {
 	return stop.Signal == 0 && uint32(stop.ExitCode)>>28 == 0xC
 }
 
-// applyConnection filters a connection as a connection summary. An interim
+// convertConnection filters a connection as a connection summary. An interim
 // report is no attempt: it brings bytes and round-trip times only. An attempt
 // counts under the one outcome that it ended with.
-func (f *Filter) applyConnection(ev *eventv1.Event, c *eventv1.Connection) (Cleared, bool) {
+func (f *Filter) convertConnection(ev *eventv1.Event, c *eventv1.Connection) bool {
 	if c == nil {
-		return Cleared{}, false
+		return false
 	}
 	s := &f.connection
 	m := s.m
@@ -133,12 +133,12 @@ func (f *Filter) applyConnection(ev *eventv1.Event, c *eventv1.Connection) (Clea
 	m.SegmentsIn, m.SegmentsOut, m.Retransmits = c.SegmentsIn, c.SegmentsOut, c.Retransmits
 
 	s.ev.TimeUnixMs = ev.TimeUnixMs
-	out, ok := f.apply(s.ev)
+	ok := f.finish(s.ev)
 	m.Program, m.User, m.Address, m.Domain = nil, nil, "", ""
 	m.Attempts, m.ConnectSumUs, m.ConnectSamples = 0, 0, 0
 	m.Established, m.Refused, m.TimedOut = 0, 0, 0
 	m.Unreachable, m.Abandoned, m.Reset_ = 0, 0, 0
-	return out, ok
+	return ok
 }
 
 func countOutcome(m *eventv1.ConnectionSummary, o eventv1.Outcome) {

@@ -17,8 +17,9 @@ var adjusted = map[protoreflect.FullName]string{
 
 // emitFilter writes the code that constructs events.
 func emitFilter(s *schema, out *source) {
-	out.header("privacy", fmt.Sprintf("eventv1 %q", s.path))
+	out.header("privacy", `"hash/maphash"`, "", fmt.Sprintf("eventv1 %q", s.path))
 	emitKinds(s, out)
+	emitKeptMessages(s, out)
 	emitConstruct(s, out)
 	for _, m := range s.messages {
 		emitPut(m, out)
@@ -100,16 +101,46 @@ func emitPut(m *message, out *source) {
 // emitKept writes the rest of the function for a message of nothing but texts:
 // it is made once and then looked up.
 func emitKept(m *message, out *source) {
-	out.p("k := &f.kept\nk.raw = append(k.raw[:0], %d) // of %s", m.Desc.Index(), m.goName())
+	name := m.goName()
+	hash, size, same, raw := "", "", "", ""
+	hashed := map[privacyv1.Class]bool{}
 	for _, f := range m.fields {
-		out.p("k.raw = keyText(k.raw, m.%s)", f.GoName)
+		value := "m." + f.GoName
+		size += " + len(" + value + ")"
+		raw += "own(" + value + "), "
+		if f.kind() == protoreflect.BytesKind {
+			value = "string(" + value + ")"
+		} else if !hashed[f.class] { // one of each class tells enough apart
+			hashed[f.class] = true
+			hash += fmt.Sprintf("h = h*31 + maphash.String(f.seed, %s)\n", value)
+		}
+		same += " && r." + f.GoName + " == " + value
 	}
-	out.p("if out, ok := k.get(f.rules.learned); ok {\nreturn append(b, out...)\n}\nat := len(b)")
+	out.p("h := uint64(0)\n%sk := f.kept.%s.slot(h, f.rules.learned)", hash, name)
+	out.p("if k.set && k.raw.is(m) {\nreturn append(b, k.out...)\n}\nat := len(b)")
 	emitFields(m, out)
-	out.p("k.put(f.rules.learned, b[at:])\nreturn b\n}")
+	out.p("if %s <= keptBytes {\nk = f.kept.%s.slot(h, f.rules.learned) // which may have learned just now", size[3:], name)
+	out.p("k.put(raw%s{%s}, b[at:])\n}\nreturn b\n}", name, raw)
+
+	out.p("\n// raw%s holds the values of a %s as they came.\ntype raw%s struct {", name, name, name)
+	for _, f := range m.fields {
+		out.p("%s string", f.GoName)
+	}
+	out.p("}\n\nfunc (r *raw%s) is(m *eventv1.%s) bool {\nreturn %s\n}", name, name, same[4:])
 	if m.person() {
 		emitMeet(m, out)
 	}
+}
+
+// emitKeptMessages writes what a Filter keeps of each such message.
+func emitKeptMessages(s *schema, out *source) {
+	out.p("\n// keptMessages is what a Filter keeps of each message of nothing but texts.\ntype keptMessages struct {")
+	for _, m := range s.messages {
+		if m.texts() {
+			out.p("%s kept[raw%s]", m.goName(), m.goName())
+		}
+	}
+	out.p("}")
 }
 
 // texts reports whether the message has nothing but single texts and bytes that
