@@ -8,7 +8,7 @@ TAGS     := grpcnotrace
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags "$(LDFLAGS)"
 TOOL     := $(GO) tool -modfile=.ci/tools.mod
-SYSTEMS  := linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
+SYSTEMS  := linux/amd64 windows/amd64 darwin/arm64
 TESTTIME ?= 20m
 
 SHELL := /bin/bash
@@ -46,7 +46,7 @@ rules: ## import rules, folders, sizes of files and functions, no printing of ev
 
 generate: ## the schema's code, the filter, the sample settings
 	$(GO) run ./proto/gen/protos
-	$(GO) run ./configs/gen
+	$(GO) generate ./configs
 
 fresh: ## fails where a generated file is not what its source gives
 	@.ci/fresh

@@ -163,13 +163,7 @@ func (p *pump) loop(f *feeder) error {
 		}
 		select {
 		case r, ok := <-p.downs:
-			if !ok {
-				return context.Canceled
-			}
-			if r.err != nil {
-				return r.err
-			}
-			if err := p.take(r.down); err != nil {
+			if err := p.hear(r, ok); err != nil {
 				return err
 			}
 		case fl, ok := <-feed:
@@ -189,6 +183,17 @@ func (p *pump) loop(f *feeder) error {
 			}
 		}
 	}
+}
+
+// hear takes what the stream gave, which may be its end.
+func (p *pump) hear(r received, ok bool) error {
+	switch {
+	case !ok:
+		return context.Canceled
+	case r.err != nil:
+		return r.err
+	}
+	return p.take(r.down)
 }
 
 // alarm returns when the loop must look again by itself: an idle stream never.

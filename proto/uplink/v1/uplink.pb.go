@@ -1248,7 +1248,9 @@ func (x *Welcome) GetServerUnixMs() int64 {
 	return 0
 }
 
-// Ack says that every record through through_seq is durable.
+// Ack says that the batch, or the gap, that ends with through_seq is durable.
+// Batches are answered in the order in which they were sent; one that was
+// rejected or put off has had its own answer before.
 type Ack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         []byte                 `protobuf:"bytes,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
