@@ -21,6 +21,7 @@ type Filter struct {
 	spans  [numLevels]span
 	seed   maphash.Seed
 	kept   keptMessages
+	except *exclusions
 
 	// The event under construction. It holds nothing but what may leave.
 	kind uint8
@@ -52,10 +53,11 @@ type kindInfo struct {
 // hashed is dropped.
 func NewFilter(p Policy, ctx Context, keys *Pseudonyms) *Filter {
 	f := &Filter{
-		stamp: Stamp{p.Digest(), p.Lines(), keys.KeyID()},
-		rules: newRules(ctx, keys),
-		os:    ctx.OS,
-		seed:  maphash.MakeSeed(),
+		stamp:  Stamp{p.Digest(), p.Lines(), keys.KeyID()},
+		rules:  newRules(ctx, keys),
+		os:     ctx.OS,
+		seed:   maphash.MakeSeed(),
+		except: newExclusions(ctx),
 	}
 	for k := range NumKeys {
 		f.levels[k] = p.Level(k)
@@ -109,6 +111,12 @@ func (f *Filter) Apply(ev *eventv1.Event) (Cleared, bool) {
 // convert constructs what may leave of ev, as a summary where the level is
 // summary.
 func (f *Filter) convert(ev *eventv1.Event) bool {
+	switch f.except.of(ev) {
+	case fateDropped:
+		return false
+	case fateCounted:
+		return f.count(ev)
+	}
 	switch k := ev.Kind.(type) {
 	case *eventv1.Event_ProcessStart:
 		if f.levels[Processes] == Summary {
