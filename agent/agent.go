@@ -57,6 +57,7 @@ type Agent struct {
 	log    *slog.Logger
 	loader *configs.Loader
 	start  time.Time
+	local  func() time.Time // in the device's zone
 
 	spool  *spool.Spool
 	pipe   *pipeline
@@ -74,7 +75,7 @@ type Agent struct {
 
 // New reads the settings and opens the spool. It starts nothing.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Log, start: time.Now()}
+	a := &Agent{o: o, log: o.Log, start: time.Now(), local: localNow}
 	a.loader = configs.NewLoader(o.Paths, o.LastGoodDir)
 	if err := a.loader.ApplyOverrides(o.Overrides); err != nil {
 		return nil, err
@@ -193,6 +194,9 @@ func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
 func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
+	var quiet quietTimer
+	quiet.follow(a.loaded.Settings.Privacy.Quiet)
+	defer quiet.stop()
 	a.health(a.spool.Stats().Unclean)
 	for {
 		select {
@@ -200,6 +204,10 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 			return
 		case <-changed:
 			a.apply(ctx, a.load())
+			quiet.follow(a.loaded.Settings.Privacy.Quiet)
+		case <-quiet.due():
+			a.replan(ctx)
+			quiet.follow(a.loaded.Settings.Privacy.Quiet)
 		case <-tick.C:
 			a.refreshPeople()
 			a.health(false)
@@ -221,9 +229,7 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.loaded, a.keyErr, a.since, a.people = l, keyErr, time.Now(), people
 	a.mu.Unlock()
 	a.pipe.use(filter, l.Settings.Summary.Flush)
-	for _, s := range a.sups {
-		s.follow(ctx, planFor(s.spec, l), collectors.Env{Version: a.o.Version})
-	}
+	a.replan(ctx)
 	digest := l.Policy.Digest()
 	a.log.Info("policy in force", "digest", fmt.Sprintf("%x", digest[:8]), "preset", l.Settings.Privacy.Preset,
 		"changed", old.Policy.Digest() != digest, "degraded", l.Degraded, "only_health", l.OnlyHealth)
