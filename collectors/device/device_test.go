@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,9 +62,10 @@ func TestWhatThePolicyDropsIsNotRead(t *testing.T) {
 
 func TestSaysWhenSomethingChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := uint64(1)
+		var disk atomic.Uint64
+		disk.Store(1)
 		c := &Collector{testEnv(none), func(_ collectors.Env, d *eventv1.Device) error {
-			d.DiskBytes = disk
+			d.DiskBytes = disk.Load()
 			return nil
 		}}
 		ctx, stop := context.WithCancel(t.Context())
@@ -74,7 +76,7 @@ func TestSaysWhenSomethingChanged(t *testing.T) {
 		}()
 		time.Sleep(3*lookEvery + time.Minute)
 		synctest.Wait()
-		disk = 2
+		disk.Store(2)
 		time.Sleep(2 * lookEvery)
 		synctest.Wait()
 		stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,8 +26,9 @@ func TestRealSource(t *testing.T) {
 
 func TestReportsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		installed := "2025a"
-		c := &Collector{collectors.Env{Stats: new(collectors.Stats)}, func() (string, error) { return installed, nil }}
+		var installed atomic.Value
+		installed.Store("2025a")
+		c := &Collector{collectors.Env{Stats: new(collectors.Stats)}, func() (string, error) { return installed.Load().(string), nil }}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		var got []string
@@ -38,7 +40,7 @@ func TestReportsChanges(t *testing.T) {
 		}()
 		time.Sleep(3*lookEvery + time.Minute) // nothing changes
 		synctest.Wait()
-		installed = "2025b"
+		installed.Store("2025b")
 		time.Sleep(lookEvery)
 		synctest.Wait()
 		stop()
