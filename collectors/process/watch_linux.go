@@ -23,6 +23,7 @@ type watch struct {
 	scans    uint32
 	pageSize uint64
 	clock    clock
+	settle   int64 // how old a process must be to be taken over by a scan
 }
 
 func newWatch(env collectors.Env, emit collectors.Emit, rung eventv1.Rung) *watch {
@@ -135,11 +136,6 @@ func (w *watch) usage(p *process, stat procfs.Stat) {
 	p.rssBytes = max(p.rssBytes, stat.RSSPages*w.pageSize)
 }
 
-// settled is how old a process must be to be taken over by a scan. A younger one
-// may still be between fork and exec, with the program and the account of its
-// parent: the next scan, or its exec, tells of it.
-const settled = int64(100 * time.Millisecond)
-
 // scan compares the table with /proc and reports who came and who went. Where
 // all is set it reads every process's figures again, and so also finds a pid
 // that was used anew; else it reads only pids that it does not know.
@@ -158,7 +154,7 @@ func (w *watch) scan(all, inventory bool) error {
 			p = nil
 		}
 		if p == nil {
-			if p = w.load(pid); p == nil || !inventory && p.seen-p.started < settled || !w.put(p) {
+			if p = w.load(pid); p == nil || !inventory && p.seen-p.started < w.settle || !w.put(p) {
 				continue
 			}
 			if !w.kernel(p) {
