@@ -19,6 +19,15 @@ type kept struct {
 	events []*eventv1.Event
 	digest [][32]byte
 	err    error
+	lost   map[eventv1.LossReason]uint64
+}
+
+func (k *kept) ReportLoss(reason eventv1.LossReason, count uint64) error {
+	if k.lost == nil {
+		k.lost = map[eventv1.LossReason]uint64{}
+	}
+	k.lost[reason] += count
+	return nil
 }
 
 func (k *kept) Append(c privacy.Cleared) error {

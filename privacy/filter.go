@@ -21,6 +21,9 @@ type Filter struct {
 	spans  [numLevels]span
 	kept   kept
 
+	trip    *tripwire
+	tripped uint64 // events in which it found a hidden identity
+
 	// The event under construction. It holds nothing but what may leave.
 	kind uint8
 	head int   // how much of buf stands before the message
@@ -62,6 +65,7 @@ func NewFilter(p Policy, ctx Context, keys *Pseudonyms) *Filter {
 	for k := uint8(1); k < numKinds; k++ {
 		f.passes[k], f.grains[k] = p.mayExist(k), p.grain(k)
 	}
+	f.trip = newTripwire(p, f.rules)
 	f.execution.wrap(func(m *eventv1.ExecutionSummary) *eventv1.Event {
 		return &eventv1.Event{Kind: &eventv1.Event_ExecutionSummary{ExecutionSummary: m}}
 	})
@@ -116,9 +120,14 @@ func (f *Filter) Apply(ev *eventv1.Event) (Cleared, bool) {
 	return f.apply(ev)
 }
 
-// apply constructs ev as it is.
+// apply constructs ev as it is, and looks over what it constructed.
 func (f *Filter) apply(ev *eventv1.Event) (Cleared, bool) {
 	if !f.construct(ev) {
+		return Cleared{}, false
+	}
+	if !f.trip.clean(f.kind, f.buf[f.head:]) {
+		clear(f.buf[:cap(f.buf)])
+		f.tripped++
 		return Cleared{}, false
 	}
 	if folds := kinds[f.kind].folds; folds != nil {
@@ -130,6 +139,10 @@ func (f *Filter) apply(ev *eventv1.Event) (Cleared, bool) {
 	f.buf = putLength(f.buf, f.head)
 	return Cleared{&f.stamp, f.kind, 0, f.time, f.buf, nil}, true
 }
+
+// Tripped returns how many events were dropped because an identity that the
+// policy hides stood in what was to leave. Each is a mistake of the agent's.
+func (f *Filter) Tripped() uint64 { return f.tripped }
 
 // maxTime is the end of the year 9999. Times outside of 1970 to then are a
 // collector's mistake and are moved to the edge.
