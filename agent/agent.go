@@ -126,6 +126,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		a.log.Warn("no local commands", "err", err)
 	}
+	a.tighten(a.loaded.Policy) // what was left from before, and before any of it is sent
 	// Each part outlives the one before it on the data's way.
 	spooling := begin(ctx, a.spool.Run)
 	delivering := begin(ctx, func(ctx context.Context) error { a.deliver(ctx); return nil })
@@ -221,6 +222,7 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.loaded, a.keyErr, a.since, a.people = l, keyErr, time.Now(), people
 	a.mu.Unlock()
 	a.pipe.use(filter, l.Settings.Summary.Flush)
+	a.tighten(l.Policy)
 	for _, s := range a.sups {
 		s.follow(ctx, planFor(s.spec, l), collectors.Env{Version: a.o.Version})
 	}
