@@ -131,6 +131,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		a.log.Warn("no local commands", "err", err)
 	}
+	a.tighten(a.loaded.Policy) // what was left from before, and before any of it is sent
 	// Each part outlives the one before it on the data's way.
 	spooling := begin(ctx, a.spool.Run)
 	delivering := begin(ctx, func(ctx context.Context) error { a.deliver(ctx); return nil })
@@ -233,6 +234,7 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.loaded, a.keyErr, a.since, a.people = l, keyErr, time.Now(), people
 	a.mu.Unlock()
 	a.pipe.use(filter, l.Settings.Summary.Flush)
+	a.tighten(l.Policy)
 	a.replan(ctx)
 	if a.needsRestart(l.Settings) {
 		a.log.Warn("a changed setting is followed only by a restart", "keys", "gateway, spool, state_dir, run_dir")
