@@ -62,6 +62,7 @@ type Agent struct {
 	pipe   *pipeline
 	sups   []*supervisor
 	uplink *uplink.Client
+	pauses *pauses
 
 	mu     sync.Mutex // guards what follows
 	loaded *configs.Loaded
@@ -93,6 +94,7 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.spool = sp
+	a.pauses = newPauses(set.StateDir)
 	a.pipe = newPipeline(o.Log, sp, time.Now)
 	for _, spec := range a.o.Specs {
 		a.sups = append(a.sups, newSupervisor(o.Log, spec, a.pipe.emit))
@@ -200,6 +202,11 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 			return
 		case <-changed:
 			a.apply(ctx, a.load())
+		case done := <-a.pauses.replan:
+			a.followPlans(ctx)
+			close(done)
+		case <-a.pauses.timer.C:
+			a.followPlans(ctx)
 		case <-tick.C:
 			a.refreshPeople()
 			a.health(false)
@@ -221,9 +228,7 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.loaded, a.keyErr, a.since, a.people = l, keyErr, time.Now(), people
 	a.mu.Unlock()
 	a.pipe.use(filter, l.Settings.Summary.Flush)
-	for _, s := range a.sups {
-		s.follow(ctx, planFor(s.spec, l), collectors.Env{Version: a.o.Version})
-	}
+	a.followPlans(ctx)
 	digest := l.Policy.Digest()
 	a.log.Info("policy in force", "digest", fmt.Sprintf("%x", digest[:8]), "preset", l.Settings.Privacy.Preset,
 		"changed", old.Policy.Digest() != digest, "degraded", l.Degraded, "only_health", l.OnlyHealth)

@@ -38,6 +38,9 @@ type pipeline struct {
 	dropped uint64            // events that the policy drops whole
 	failed  uint64            // events that the spool could not take
 	errs    uint64            // failures since the last success: one log line each time it begins
+
+	sent     ring       // what went to the spool, for people to look at
+	watchers []*watcher // people who watch
 }
 
 func newPipeline(log *slog.Logger, out sink, now func() time.Time) *pipeline {
@@ -57,6 +60,9 @@ func (p *pipeline) emit(ev *eventv1.Event) bool {
 		return false
 	}
 	c, ok := p.filter.Apply(ev)
+	if len(p.watchers) > 0 {
+		p.tell(ev, c, ok)
+	}
 	if !ok {
 		p.dropped++
 		return false
@@ -98,6 +104,7 @@ func (p *pipeline) append(c privacy.Cleared) {
 	err := p.out.Append(c)
 	if err == nil {
 		p.errs = 0
+		p.sent.add(c, p.now())
 		return
 	}
 	p.failed++
