@@ -22,10 +22,11 @@ type person struct {
 	name, home string
 }
 
-// personOf returns the account of a uid; one that the system does not know has
-// no name.
+// personOf returns the account of a uid. One that the system's files do not know
+// is called as the collectors call it.
 func personOf(uid uint32) person {
 	p := person{uid: uid}
+	p.name = "uid:" + p.sid()
 	if u, err := user.LookupId(p.sid()); err == nil {
 		p.name, p.home = u.Username, u.HomeDir
 	}

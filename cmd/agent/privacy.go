@@ -147,7 +147,11 @@ func printWhoami(w io.Writer, me view.Whoami, l view.Lang) {
 		return v
 	}
 	fmt.Fprintf(w, "%s: %s (uid %d)\n", l.Text("whoami.account"), me.Account, me.UID)
-	fmt.Fprintf(w, "%s: %s\n", l.Text("whoami.name"), or(me.InData, "whoami.none"))
+	missing := "whoami.none"
+	if me.Level != "drop" {
+		missing = "whoami.nokey"
+	}
+	fmt.Fprintf(w, "%s: %s\n", l.Text("whoami.name"), or(me.InData, missing))
 	fmt.Fprintf(w, "%s: %s\n", l.Text("whoami.pseudonym"), or(strings.Join(me.Pseudo, ", "), "whoami.nokey"))
 	fmt.Fprintf(w, "%s: %s, %s\n", l.Text("whoami.key"), or(me.KeyID, "whoami.nokey"), me.Mode)
 	fmt.Fprintf(w, "%s: %s\n", l.Text("whoami.device"), or(me.Device, "whoami.unenrolled"))
