@@ -54,7 +54,7 @@ func (r *ring) drop() {
 	r.bytes -= len(s.wire)
 	clear(s.wire)
 	s.wire = s.wire[:0]
-	if cap(s.wire) > 4096 { // rare, and not worth keeping
+	if cap(s.wire) > 512 { // rare, and not worth keeping
 		s.wire = nil
 	}
 	r.first = (r.first + 1) % ringEvents
