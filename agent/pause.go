@@ -140,18 +140,19 @@ func (a *Agent) planOf(spec collectors.Spec, l *configs.Loaded) plan {
 	return p
 }
 
-// pause keeps a collector from behaviour, wholly where it does nothing else.
+// pause keeps a collector from behaviour, wholly where it does nothing else. One
+// that reports no behaviour is left alone, and runs on.
 func (p *plan) pause(spec collectors.Spec, why string) {
 	only := len(spec.Classes) > 0
 	for _, c := range spec.Classes {
-		only = only && isBehaviour(c)
+		if isBehaviour(c) {
+			p.keeps[c] = false
+		} else {
+			only = false
+		}
 	}
 	if only {
 		p.state, p.why = "paused", why
-		return
-	}
-	for _, c := range behaviour {
-		p.keeps[c] = false
 	}
 }
 
