@@ -67,6 +67,7 @@ type Agent struct {
 	pipe   *pipeline
 	sups   []*supervisor
 	uplink *uplink.Client
+	pauses *pauses
 
 	mu     sync.Mutex // guards what follows
 	loaded *configs.Loaded
@@ -98,6 +99,7 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.spool = sp
+	a.pauses = newPauses(set.StateDir)
 	a.pipe = newPipeline(o.Log, sp, time.Now)
 	for _, spec := range a.o.Specs {
 		a.sups = append(a.sups, newSupervisor(o.Log, spec, a.pipe.emit))
@@ -213,6 +215,11 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 		case <-quiet.due():
 			a.replan(ctx)
 			quiet.follow(a.loaded.Settings.Privacy.Quiet)
+		case done := <-a.pauses.replan:
+			a.replan(ctx)
+			close(done)
+		case <-a.pauses.timer.C:
+			a.replan(ctx)
 		case <-tick.C:
 			a.refreshPeople()
 			a.health(false)

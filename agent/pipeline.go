@@ -40,6 +40,9 @@ type pipeline struct {
 	tripped uint64            // events in which a hidden identity was found
 	failed  uint64            // events that the spool could not take
 	errs    uint64            // failures since the last success: one log line each time it begins
+
+	sent     ring       // what went to the spool, for people to look at
+	watchers []*watcher // people who watch
 }
 
 func newPipeline(log *slog.Logger, out sink, now func() time.Time) *pipeline {
@@ -60,6 +63,9 @@ func (p *pipeline) emit(ev *eventv1.Event) bool {
 	}
 	tripped := p.filter.Tripped()
 	c, ok := p.filter.Apply(ev)
+	if len(p.watchers) > 0 {
+		p.tell(ev, c, ok)
+	}
 	if !ok {
 		if p.filter.Tripped() != tripped {
 			p.trip()
@@ -117,6 +123,7 @@ func (p *pipeline) append(c privacy.Cleared) {
 	err := p.out.Append(c)
 	if err == nil {
 		p.errs = 0
+		p.sent.add(c, p.now())
 		return
 	}
 	p.failed++

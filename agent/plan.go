@@ -69,7 +69,9 @@ var statusByState = map[string]eventv1.CollectorStatus{
 	"quiet":         eventv1.CollectorStatus_COLLECTOR_STATUS_OFF_BY_POLICY, // for now
 	"unsupported":   eventv1.CollectorStatus_COLLECTOR_STATUS_UNSUPPORTED,
 	"denied":        eventv1.CollectorStatus_COLLECTOR_STATUS_DENIED,
-	"failed":        eventv1.CollectorStatus_COLLECTOR_STATUS_FAILED,
+	// The gateway need not know that a person asked for a pause.
+	"paused": eventv1.CollectorStatus_COLLECTOR_STATUS_OFF_BY_POLICY,
+	"failed": eventv1.CollectorStatus_COLLECTOR_STATUS_FAILED,
 }
 
 // Planned says what each collector would do under the settings, without

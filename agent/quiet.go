@@ -57,7 +57,10 @@ func (a *Agent) replan(ctx context.Context) {
 	a.mu.Unlock()
 	at := a.local()
 	for _, s := range a.sups {
-		s.follow(ctx, planFor(s.spec, l, at), collectors.Env{Version: a.o.Version})
+		s.follow(ctx, a.planOf(s.spec, l, at), collectors.Env{Version: a.o.Version})
+	}
+	if until, on := a.paused(time.Now()); on {
+		a.pauses.timer.Reset(time.Until(until) + time.Millisecond)
 	}
 }
 

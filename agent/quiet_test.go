@@ -123,8 +123,8 @@ func TestS39OnlyBehaviour(t *testing.T) {
 	}
 }
 
-// world is an agent with one behaviour collector and one other, in a bubble.
-type world struct {
+// quietWorld is an agent with one behaviour collector and one other, in a bubble.
+type quietWorld struct {
 	file                string
 	place               atomic.Pointer[time.Location]
 	logons, procs       atomic.Int32 // that run now
@@ -133,9 +133,9 @@ type world struct {
 	logonStarts, starts atomic.Int32
 }
 
-func newWorld(t *testing.T, settings, place string) *world {
+func newQuietWorld(t *testing.T, settings, place string) *quietWorld {
 	t.Helper()
-	w := &world{file: writeSettings(t, settings+"state_dir: "+t.TempDir()+"\n"), changed: make(chan struct{})}
+	w := &quietWorld{file: writeSettings(t, settings+"state_dir: "+t.TempDir()+"\n"), changed: make(chan struct{})}
 	w.place.Store(zone(t, place))
 	counted := func(name string, c privacyv1.Class, running, starts *atomic.Int32) collectors.Spec {
 		spec := specOf(func(ctx context.Context, _ collectors.Emit) error {
@@ -190,7 +190,7 @@ func sleepUntil(t *testing.T, place, at string) {
 
 // expect fails the test where the behaviour collector does not run, or does,
 // against what is wanted. The other one always runs, and is never restarted.
-func (w *world) expect(t *testing.T, when string, runs bool) {
+func (w *quietWorld) expect(t *testing.T, when string, runs bool) {
 	t.Helper()
 	state := map[bool]string{true: "running", false: "quiet"}[runs]
 	if got := w.logons.Load() == 1; got != runs {
@@ -209,7 +209,7 @@ func (w *world) expect(t *testing.T, when string, runs bool) {
 func TestS39CollectorsStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "Europe/Berlin", "2000-03-25 12:00:30")
-		w := newWorld(t, nightly, "Europe/Berlin")
+		w := newQuietWorld(t, nightly, "Europe/Berlin")
 		synctest.Wait()
 		w.expect(t, "at noon", true)
 		sleepUntil(t, "Europe/Berlin", "2000-03-25 18:59:59")
@@ -242,7 +242,7 @@ func TestS39CollectorsStop(t *testing.T) {
 func TestS39FollowsSettings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "Europe/Berlin", "2000-03-21 22:30:00")
-		w := newWorld(t, nightly, "Europe/Berlin")
+		w := newQuietWorld(t, nightly, "Europe/Berlin")
 		synctest.Wait()
 		w.expect(t, "at the start", false)
 		if n := w.logonStarts.Load(); n != 0 {

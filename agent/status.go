@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -61,7 +62,7 @@ type SpoolStatus struct {
 }
 
 // answer serves the local commands.
-func (a *Agent) answer(q view.Request) (any, error) {
+func (a *Agent) answer(ctx context.Context, who view.Caller, q view.Request) (any, error) {
 	switch q.Command {
 	case "status":
 		return a.Status(), nil
@@ -72,7 +73,7 @@ func (a *Agent) answer(q view.Request) (any, error) {
 		defer a.mu.Unlock()
 		return json.RawMessage(a.loaded.ShowJSON()), nil
 	}
-	return nil, fmt.Errorf("unknown command %.40q", q.Command)
+	return a.employee(ctx, who, q)
 }
 
 // Status reports on the running agent.

@@ -12,7 +12,7 @@ import (
 )
 
 // serveIn serves reply in a folder of its own until the test ends.
-func serveIn(t *testing.T, reply func(Request) (any, error)) string {
+func serveIn(t *testing.T, reply Reply) string {
 	t.Helper()
 	dir := t.TempDir()
 	s, err := Listen(dir)
@@ -27,29 +27,29 @@ func serveIn(t *testing.T, reply func(Request) (any, error)) string {
 }
 
 func TestAsk(t *testing.T) {
-	dir := serveIn(t, func(q Request) (any, error) {
+	dir := serveIn(t, func(_ context.Context, _ Caller, q Request) (any, error) {
 		if q.Command != "status" {
 			return nil, errors.New("unknown command")
 		}
 		return map[string]int{"events": 7}, nil
 	})
 	var got map[string]int
-	if err := Ask(dir, Request{"status"}, &got); err != nil || got["events"] != 7 {
+	if err := Ask(dir, Request{Command: "status"}, &got); err != nil || got["events"] != 7 {
 		t.Errorf("Ask(status) = %v, %v; want events 7", got, err)
 	}
-	if err := Ask(dir, Request{"other"}, &got); err == nil || err.Error() != "unknown command" {
+	if err := Ask(dir, Request{Command: "other"}, &got); err == nil || err.Error() != "unknown command" {
 		t.Errorf("Ask(other) = %v; want the agent's error", err)
 	}
 }
 
 func TestAskWithoutAgent(t *testing.T) {
-	if err := Ask(t.TempDir(), Request{"status"}, nil); !errors.Is(err, ErrNotRunning) {
+	if err := Ask(t.TempDir(), Request{Command: "status"}, nil); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("Ask without an agent = %v; want ErrNotRunning", err)
 	}
 }
 
 func TestListenTwice(t *testing.T) {
-	dir := serveIn(t, func(Request) (any, error) { return nil, nil })
+	dir := serveIn(t, func(context.Context, Caller, Request) (any, error) { return nil, nil })
 	if _, err := Listen(dir); err == nil {
 		t.Error("Listen beside a living agent succeeded; want an error")
 	}
@@ -74,7 +74,10 @@ func TestListenReplacesStaleSocket(t *testing.T) {
 }
 
 func TestGarbageRequests(t *testing.T) {
-	dir := serveIn(t, func(Request) (any, error) { t.Error("a garbage request was answered"); return nil, nil })
+	dir := serveIn(t, func(context.Context, Caller, Request) (any, error) {
+		t.Error("a garbage request was answered")
+		return nil, nil
+	})
 	for _, garbage := range []string{"\n", "{\n", "[1,2]\n", string(make([]byte, 2*maxRequest))} {
 		c, err := net.Dial("unix", filepath.Join(dir, socketName))
 		if err != nil {
@@ -95,7 +98,7 @@ func FuzzServe(f *testing.F) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			serve(there, func(Request) (any, error) { return "x", nil })
+			serve(t.Context(), there, Caller{}, func(context.Context, Caller, Request) (any, error) { return "x", nil })
 			there.Close()
 		}()
 		go func() { _, _ = here.Write(in); _, _ = here.Write([]byte("\n")) }()

@@ -91,13 +91,6 @@ func (s *shared) show(w io.Writer) error {
 	return nil
 }
 
-func from(layer, source string) string {
-	if source == "" {
-		return layer
-	}
-	return layer + " " + source
-}
-
 func (s *shared) explain(w io.Writer, key string) error {
 	e, err := s.loaded().Explain(key)
 	if err != nil {

@@ -50,6 +50,7 @@ func fail(code int, err error) error {
 type shared struct {
 	config string
 	runDir string
+	lang   string
 	json   bool
 	set    []string
 }

@@ -4,30 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/discreet-agent/discreet/agent"
-	"github.com/discreet-agent/discreet/agent/view"
 )
 
 // ask puts a question to the running agent.
 func (s *shared) ask(command string, v any) error {
-	dir := s.runDir
-	if dir == "" {
-		dir = s.loaded().Settings.RunDir
-	}
-	err := view.Ask(dir, view.Request{Command: command}, v)
-	switch {
-	case errors.Is(err, view.ErrNotRunning):
-		return fail(exitNotRunning, err)
-	case errors.Is(err, fs.ErrPermission):
-		return fail(exitPermission, err)
-	}
-	return fail(exitFailure, err)
+	return s.askWith(command, nil, v)
 }
 
 func statusCommand(s *shared) *cobra.Command {

@@ -1,0 +1,213 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/discreet-agent/discreet/agent/view"
+	"github.com/discreet-agent/discreet/configs"
+	"github.com/discreet-agent/discreet/privacy"
+)
+
+// errStranger says that the system does not tell who asks.
+var errStranger = fmt.Errorf("%w: this system does not say who asks, so nothing personal is answered; hint: run the command with --config FILE to ask the files", view.ErrPermission)
+
+// employee serves the commands for the person at the device. Those that answer
+// nothing personal come first; the others are only for who the system says asks.
+func (a *Agent) employee(ctx context.Context, who view.Caller, q view.Request) (any, error) {
+	a.mu.Lock()
+	l, since := a.loaded, a.since
+	a.mu.Unlock()
+	switch q.Command {
+	case "privacy_page":
+		p := PageOf(l)
+		p.Live, p.Since, p.Pause = true, &since, a.pauseState()
+		return p, nil
+	case "inventory":
+		lang, _ := view.ParseLang(q.Args["lang"])
+		return Inventory(l, lang), nil
+	case "whoami", "explain", "last", "preview", "pause":
+		if !who.Known {
+			return nil, errStranger
+		}
+	}
+	switch q.Command {
+	case "whoami":
+		return a.whoami(l, personOf(who.UID))
+	case "explain":
+		return explain(l, q.Args["key"], personOf(who.UID), a.newFilter)
+	case "last":
+		return a.last(l, who, q.Args["n"])
+	case "preview":
+		return a.preview(ctx, who, q.Args["before"] != ""), nil
+	case "pause":
+		return a.pause(ctx, who, q.Args)
+	}
+	return nil, fmt.Errorf("%w: unknown command %.40q", view.ErrUsage, q.Command)
+}
+
+// PageOf is what settings tell the employee.
+func PageOf(l *configs.Loaded) view.Page {
+	st, set := l.Settings.Privacy.Statement, l.Settings.Privacy
+	p := view.Page{
+		Preset: set.Preset, Digest: fmt.Sprintf("%x", l.Policy.Digest()), OnlyHealth: l.OnlyHealth,
+		SetBy: st.SetBy, Purpose: st.Purpose, LegalBasis: st.LegalBasis, Contact: st.Contact, Retention: st.RetentionDays,
+		Pseudonyms: set.Pseudonym.Source(), Floor: []string{},
+		Pause: view.Pause{Allowed: set.Pause.Allowed, Max: int64(set.Pause.Max / time.Second), PerDay: set.Pause.PerDay},
+	}
+	for _, d := range l.Decisions {
+		p.Keys = append(p.Keys, view.PageKey{Key: d.Key.String(), Level: d.Level.String(), Layer: d.Layer, Source: d.Source, BoundBy: d.BoundBy})
+		if level, ok := l.Floor[d.Key]; ok {
+			p.Floor = append(p.Floor, d.Key.String()+"="+level.String())
+		}
+	}
+	return p
+}
+
+// Explained is the answer of "privacy explain".
+type Explained struct {
+	configs.Explanation
+	Own []view.Own `json:"own"`
+	// NoKey says why what would be hashed is dropped here.
+	NoKey string `json:"key_error,omitempty"`
+}
+
+func explain(l *configs.Loaded, name string, who person, filter filterMaker) (Explained, error) {
+	e, err := l.Explain("privacy." + name)
+	if err != nil {
+		return Explained{}, fmt.Errorf("%w: %w", view.ErrUsage, err)
+	}
+	out := Explained{Explanation: e, Own: []view.Own{}}
+	if k, ok := privacy.ParseKey(name); ok {
+		m, err := newMirror(l, who, filter, nil)
+		if err != nil {
+			out.NoKey = err.Error()
+		}
+		out.Own = append(out.Own, m.values(k)...)
+	}
+	return out, nil
+}
+
+// Explain explains a privacy key without a running agent, for the person who
+// runs this process. It reads the pseudonym key where she may, and makes none.
+func Explain(l *configs.Loaded, name string) (Explained, error) {
+	who := person{}
+	if uid := os.Getuid(); uid >= 0 { // -1 where the system has none
+		who = personOf(uint32(uid))
+	}
+	return explain(l, name, who, func(l *configs.Loaded) (*privacy.Filter, []string, error) {
+		set := l.Settings
+		if _, err := os.Lstat(filepath.Join(set.StateDir, "device.key")); errors.Is(err, fs.ErrNotExist) && set.Privacy.Pseudonym.Source() == "device_key" {
+			host, _ := os.Hostname()
+			ctx := set.Context()
+			ctx.OS, ctx.Host, ctx.Location, ctx.Identities = system, host, time.Local, people()
+			return privacy.NewFilter(l.Policy, ctx, nil), nil, errors.New("no device key has been made yet")
+		}
+		return (&Agent{}).newFilter(l)
+	})
+}
+
+// names returns what the filter in force makes of a person's name at each level,
+// and the id of the key.
+func (a *Agent) names(l *configs.Loaded, who person) (pseudonym, clear, keyID string, err error) {
+	for _, level := range []privacy.Level{privacy.Cleartext, privacy.Hashed} {
+		m, keyErr := newMirror(l, who, a.newFilter, map[privacy.Key]privacy.Level{privacy.Username: level})
+		out, key := m.start()
+		if name := out.GetUser().GetName(); level == privacy.Hashed {
+			pseudonym, keyID, err = name, key, keyErr
+		} else {
+			clear = name
+		}
+	}
+	return pseudonym, clear, keyID, err
+}
+
+// whoami says by which names a person stands in the data.
+func (a *Agent) whoami(l *configs.Loaded, who person) (view.Whoami, error) {
+	pseudonym, clear, keyID, err := a.names(l, who)
+	w := view.Whoami{
+		Account: who.name, UID: who.uid, Level: l.Policy.Level(privacy.Username).String(), Pseudo: []string{},
+		KeyID: keyID, Mode: l.Settings.Privacy.Pseudonym.Source(), Contact: l.Settings.Privacy.Statement.Contact,
+	}
+	if err != nil {
+		w.KeyError = err.Error()
+	}
+	if pseudonym != "" {
+		w.Pseudo = append(w.Pseudo, pseudonym)
+	}
+	switch l.Policy.Level(privacy.Username) {
+	case privacy.Hashed:
+		w.InData = pseudonym
+	case privacy.Cleartext:
+		w.InData = clear
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ident != nil {
+		w.Device = a.ident.Device()
+	}
+	return w, nil
+}
+
+// last returns the newest records of the caller and of the device, the newest
+// last. A record that names no user where it could is shown to root only: it can
+// be of somebody else. The records' own names say whose they are, so a change of
+// the key hides older ones.
+func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Last, error) {
+	want := 20
+	if count != "" {
+		n, err := strconv.Atoi(count)
+		if err != nil || n < 1 || n > ringEvents {
+			return view.Last{}, fmt.Errorf("%w: %.20q is no count from 1 to %d", view.ErrUsage, count, ringEvents)
+		}
+		want = n
+	}
+	pseudonym, clear, _, _ := a.names(l, personOf(who.UID))
+	out := view.Last{Events: []view.Sent{}}
+	out.NoUser = l.Policy.Level(privacy.Username) == privacy.Drop || l.Policy.Level(privacy.SummaryInterval) == privacy.Day
+	for _, r := range slices.Backward(a.pipe.sentRecords()) {
+		s, owner, ofPerson, err := view.Decode(r.wire, r.at)
+		if err != nil {
+			continue
+		}
+		own := owner != "" && (owner == pseudonym || owner == clear)
+		if own || !ofPerson || ofSystem(owner) || who.Root() {
+			out.Events = append(out.Events, s)
+		}
+		if len(out.Events) == want {
+			break
+		}
+	}
+	slices.Reverse(out.Events)
+	return out, nil
+}
+
+// maxPreview bounds how long one person may watch.
+const maxPreview = 10 * time.Minute
+
+// preview shows the caller live events as they pass the filter.
+func (a *Agent) preview(ctx context.Context, who view.Caller, before bool) view.Stream {
+	return func(send func(any) error) error {
+		ctx, stop := context.WithTimeout(ctx, maxPreview)
+		defer stop()
+		w := &watcher{who: who, before: before, out: make(chan view.Shown, maxUnread)}
+		defer a.pipe.watch(w)()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case s := <-w.out:
+				if err := send(s); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}

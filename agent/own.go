@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"net"
+	"os"
+	"os/user"
+	"path"
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/discreet-agent/discreet/agent/view"
+	"github.com/discreet-agent/discreet/configs"
+	"github.com/discreet-agent/discreet/privacy"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+// person is who asks, as the system's list of accounts has her.
+type person struct {
+	uid        uint32
+	name, home string
+}
+
+// personOf returns the account of a uid. One that the system's files do not know
+// is called as the collectors call it.
+func personOf(uid uint32) person {
+	p := person{uid: uid}
+	p.name = "uid:" + p.sid()
+	if u, err := user.LookupId(p.sid()); err == nil {
+		p.name, p.home = u.Username, u.HomeDir
+	}
+	return p
+}
+
+func (p person) sid() string { return strconv.FormatUint(uint64(p.uid), 10) }
+
+// mirror runs made-up events of one person through a filter of its own, made
+// from the policy and the key in force.
+type mirror struct {
+	l      *configs.Loaded
+	filter *privacy.Filter
+	who    person
+}
+
+// filterMaker makes a filter of settings, as newFilter does.
+type filterMaker func(*configs.Loaded) (*privacy.Filter, []string, error)
+
+// newMirror compiles the policy of l with the levels in more put over it. Single
+// events exist in it, so that their fields can be looked at.
+func newMirror(l *configs.Loaded, who person, filter filterMaker, more map[privacy.Key]privacy.Level) (mirror, error) {
+	own := *l
+	own.Policy, _ = own.Policy.With(privacy.Processes, privacy.Each)
+	for k, level := range more {
+		own.Policy, _ = own.Policy.With(k, level)
+	}
+	f, _, err := filter(&own)
+	return mirror{l, f, who}, err
+}
+
+// pass returns the event that would leave, or an empty one, and the id of the
+// key that made its pseudonyms.
+func (m mirror) pass(ev *eventv1.Event) (*eventv1.Event, string) {
+	out := &eventv1.Event{}
+	c, ok := m.filter.Apply(ev)
+	if !ok || proto.Unmarshal(c.AppendTo(nil), out) != nil {
+		return &eventv1.Event{}, ""
+	}
+	return out, c.Stamp().KeyID
+}
+
+// start is a program of the person's own, in her home.
+func (m mirror) start() (*eventv1.ProcessStart, string) {
+	raw := m.rawStart()
+	out, key := m.pass(&eventv1.Event{TimeUnixMs: time.Now().UnixMilli(), Kind: &eventv1.Event_ProcessStart{ProcessStart: raw}})
+	return out.GetProcessStart(), key
+}
+
+func (m mirror) rawStart() *eventv1.ProcessStart {
+	home := m.who.home
+	if home == "" {
+		home = "/home/" + m.who.name
+	}
+	return &eventv1.ProcessStart{
+		Program: &eventv1.Program{Name: "tool", Path: path.Join(home, "bin", "tool")},
+		User:    &eventv1.User{Name: m.who.name, Sid: m.who.sid()},
+	}
+}
+
+func own(name, before, after string) view.Own {
+	return view.Own{Name: name, Before: before, After: after, Dropped: after == ""}
+}
+
+// values returns the person's own values of a key, before and after; none where
+// there is no telling.
+func (m mirror) values(k privacy.Key) []view.Own {
+	now := time.Now()
+	raw := m.rawStart()
+	switch k {
+	case privacy.Username:
+		out, _ := m.start()
+		if raw.User.Name == "" {
+			return nil
+		}
+		return []view.Own{own("user", raw.User.Name, out.GetUser().GetName())}
+	case privacy.UserSID:
+		out, _ := m.start()
+		return []view.Own{own("uid", raw.User.Sid, out.GetUser().GetSid())}
+	case privacy.ProgramPath:
+		out, _ := m.start()
+		return []view.Own{own("program", raw.Program.Path, out.GetProgram().GetPath())}
+	case privacy.DeviceName, privacy.AssetID, privacy.LocalAddresses:
+		return m.device(k)
+	case privacy.Logons:
+		return m.time(k, now, &eventv1.Event{Kind: &eventv1.Event_Logon{Logon: &eventv1.Logon{User: raw.User}}})
+	case privacy.UserActivity:
+		return m.time(k, now, &eventv1.Event{Kind: &eventv1.Event_UserActivity{UserActivity: &eventv1.UserActivity{User: raw.User}}})
+	case privacy.FocusTime:
+		return m.time(k, now, &eventv1.Event{Kind: &eventv1.Event_Focus{Focus: &eventv1.Focus{User: raw.User, Program: raw.Program}}})
+	case privacy.SummaryInterval:
+		return m.time(k, now, &eventv1.Event{Kind: &eventv1.Event_ExecutionSummary{ExecutionSummary: &eventv1.ExecutionSummary{User: raw.User, Program: raw.Program}}})
+	}
+	return nil
+}
+
+// device returns values of the device that every account on it can see.
+func (m mirror) device(k privacy.Key) []view.Own {
+	host, _ := os.Hostname()
+	raw := &eventv1.Device{Name: host, AssetId: m.l.Settings.Device.AssetID, Tags: m.l.Settings.Device.Tags}
+	if k == privacy.LocalAddresses {
+		addrs, _ := net.InterfaceAddrs()
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok && len(raw.Addresses) < 16 {
+				raw.Addresses = append(raw.Addresses, n.IP.String())
+			}
+		}
+	}
+	var all []view.Own
+	each := func(name, before string, ev *eventv1.Device, get func(*eventv1.Device) string) {
+		if before == "" {
+			return
+		}
+		out, _ := m.pass(&eventv1.Event{TimeUnixMs: time.Now().UnixMilli(), Kind: &eventv1.Event_Device{Device: ev}})
+		all = append(all, own(name, before, get(out.GetDevice())))
+	}
+	switch k {
+	case privacy.DeviceName:
+		each("name", raw.Name, &eventv1.Device{Name: raw.Name}, (*eventv1.Device).GetName)
+	case privacy.AssetID:
+		each("asset id", raw.AssetId, &eventv1.Device{AssetId: raw.AssetId}, (*eventv1.Device).GetAssetId)
+		for _, tag := range raw.Tags {
+			each("tag", tag, &eventv1.Device{Tags: []string{tag}}, func(d *eventv1.Device) string { return first(d.GetTags()) })
+		}
+	case privacy.LocalAddresses:
+		for _, a := range raw.Addresses {
+			each("address", a, &eventv1.Device{Addresses: []string{a}}, func(d *eventv1.Device) string { return first(d.GetAddresses()) })
+		}
+	}
+	return all
+}
+
+func first(s []string) string {
+	if len(s) == 0 {
+		return ""
+	}
+	return s[0]
+}
+
+// time returns what leaves of the present time.
+func (m mirror) time(k privacy.Key, now time.Time, ev *eventv1.Event) []view.Own {
+	ev.TimeUnixMs = now.UnixMilli()
+	out, _ := m.pass(ev)
+	after := ""
+	if out.Kind != nil {
+		after = time.UnixMilli(out.TimeUnixMs).Format(time.DateTime)
+		if out.BucketSeconds != 0 {
+			after += " + " + (time.Duration(out.BucketSeconds) * time.Second).String()
+		}
+	}
+	return []view.Own{own(k.String()+", now", now.Format("2006-01-02 15:04:05.000"), after)}
+}

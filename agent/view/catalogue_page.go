@@ -1,0 +1,93 @@
+package view
+
+// pageTexts are the words around the data.
+var pageTexts = map[string]message{
+	"page.title":       {"What leaves this computer", "Was diesen Rechner verlässt"},
+	"page.intro":       {"A program called Discreet looks after this computer for IT. This page says what it sends, who decided that, and what you can do.", "Ein Programm namens Discreet betreut diesen Rechner für die IT. Diese Seite sagt, was es sendet, wer das bestimmt hat und was Sie tun können."},
+	"page.live":        {"This is the policy in force on this computer.", "Dies ist die Regel, die auf diesem Rechner gilt."},
+	"page.file":        {"No running agent was asked: this is what the files say.", "Kein laufender Agent wurde gefragt: dies sagen die Dateien."},
+	"page.only_health": {"The settings have a fault. Until it is mended nothing leaves but the program's account of itself.", "Die Einstellungen haben einen Fehler. Bis er behoben ist, geht nichts hinaus als der Bericht des Programms über sich selbst."},
+
+	"head.who":       {"Who, why, how long", "Wer, warum, wie lange"},
+	"who.set_by":     {"Decided by", "Bestimmt von"},
+	"who.purpose":    {"Purpose", "Zweck"},
+	"who.basis":      {"Legal basis", "Rechtsgrundlage"},
+	"who.contact":    {"Contact", "Ansprechpartner"},
+	"who.retention":  {"Kept for", "Aufbewahrt für"},
+	"who.days":       {"{days} days, as the policy states", "{days} Tage, so die Regel"},
+	"who.preset":     {"Preset", "Voreinstellung"},
+	"who.digest":     {"Digest of the policy", "Prüfsumme der Regel"},
+	"who.since":      {"In force since", "In Kraft seit"},
+	"who.unsaid":     {"not stated; ask IT", "nicht angegeben; fragen Sie die IT"},
+	"who.pseudonyms": {"Pseudonyms", "Pseudonyme"},
+
+	"pseudonym.device_key": {"made with a key that only this computer has; without that key nobody can find out by trying names", "mit einem Schlüssel gebildet, den nur dieser Rechner hat; ohne ihn kommt niemand durch Probieren von Namen dahinter"},
+	"pseudonym.tenant_key": {"made with a key of the company; whoever holds that key can find your records by your name", "mit einem Schlüssel des Unternehmens gebildet; wer ihn hat, kann Ihre Daten über Ihren Namen finden"},
+	"pseudonym.sealed":     {"made with a key of this computer; only the data protection officer can open the sealed name beside it", "mit einem Schlüssel dieses Rechners gebildet; nur die oder der Datenschutzbeauftragte kann den versiegelten Namen daneben öffnen"},
+
+	"head.keys":  {"Each kind of data", "Jede Art von Daten"},
+	"col.key":    {"Kind of data", "Art der Daten"},
+	"col.what":   {"What it is", "Was es ist"},
+	"col.leaves": {"What leaves", "Was hinausgeht"},
+	"col.by":     {"Decided by", "Bestimmt von"},
+
+	"layer.defaults": {"built-in default", "eingebaute Vorgabe"},
+	"layer.file":     {"settings file", "Einstellungsdatei"},
+	"layer.conf_d":   {"settings folder", "Einstellungsordner"},
+	"layer.push":     {"sent by the gateway", "vom Gateway gesendet"},
+	"layer.managed":  {"managed by IT", "von der IT verwaltet"},
+	"layer.flags":    {"command line", "Befehlszeile"},
+	"bound.tighten":  {"made stricter by a layer", "von einer Ebene verschärft"},
+	"bound.floor":    {"held by the floor", "von der Untergrenze gehalten"},
+
+	"head.never": {"Never collected", "Nie erfasst"},
+	"never.text": {"Whatever the policy says, there is no place in the data for: what you type, window titles, command lines, environment variables, contents of files, the clipboard, the screen, mail, your display name.", "Was auch immer die Regel sagt, in den Daten ist kein Platz für: was Sie tippen, Fenstertitel, Befehlszeilen, Umgebungsvariablen, Inhalte von Dateien, die Zwischenablage, den Bildschirm, Mails, Ihren Anzeigenamen."},
+
+	"head.change":    {"What will change", "Was sich ändern wird"},
+	"change.none":    {"No change is scheduled.", "Keine Änderung ist angesetzt."},
+	"change.rule":    {"A change can make the policy stricter at once. A looser one holds only from then on, never for what was sent before.", "Eine Änderung kann die Regel sofort verschärfen. Eine Lockerung gilt nur von da an, nie für bereits Gesendetes."},
+	"change.floor":   {"Nothing may be laxer than the floor on: {keys}.", "Nichts darf lockerer sein als die Untergrenze bei: {keys}."},
+	"change.nofloor": {"No floor is set.", "Keine Untergrenze ist gesetzt."},
+
+	"head.pause":    {"Pausing", "Pausieren"},
+	"pause.allowed": {"You may pause focus, activity, sign-ins and domains: discreet-agent privacy pause 30m. At most {max} at a time, {count} times a day.", "Sie dürfen Fokus, Aktivität, Anmeldungen und Domains pausieren: discreet-agent privacy pause 30m. Höchstens {max} am Stück, {count}-mal am Tag."},
+	"pause.refused": {"The policy allows no pauses.", "Die Regel erlaubt keine Pausen."},
+	"pause.on":      {"A pause holds until {until}.", "Eine Pause gilt bis {until}."},
+	"pause.off":     {"No pause holds.", "Es gilt keine Pause."},
+	"pause.left":    {"Pauses left today: {left}.", "Heute noch mögliche Pausen: {left}."},
+
+	"head.rights":    {"Your data", "Ihre Daten"},
+	"rights.whoami":  {"You may ask for what is held about you, have it corrected or deleted. Your records bear a pseudonym; see it with: discreet-agent privacy whoami. Name it, and the device id beside it, to the contact above.", "Sie können Auskunft verlangen über das, was zu Ihnen gespeichert ist, und es berichtigen oder löschen lassen. Ihre Datensätze tragen ein Pseudonym; Sie sehen es mit: discreet-agent privacy whoami. Nennen Sie es und die Gerätekennung daneben dem Ansprechpartner oben."},
+	"rights.preview": {"See live what would leave: discreet-agent privacy preview --before-after. See what was sent last: discreet-agent privacy last.", "Sehen Sie live, was hinausginge: discreet-agent privacy preview --before-after. Sehen Sie, was zuletzt gesendet wurde: discreet-agent privacy last."},
+
+	"explain.class":   {"what it is", "was es ist"},
+	"explain.leaves":  {"what leaves", "was hinausgeht"},
+	"explain.yours":   {"your own values, before -> after", "Ihre eigenen Werte, vorher -> nachher"},
+	"explain.none":    {"no example of your own can be shown here", "hier lässt sich kein Beispiel von Ihnen zeigen"},
+	"explain.nokey":   {"no running agent: without its key, what would be a pseudonym is dropped here", "kein laufender Agent: ohne dessen Schlüssel fällt hier weg, was ein Pseudonym würde"},
+	"explain.dropped": {"(does not leave)", "(geht nicht hinaus)"},
+
+	"whoami.account":    {"your account", "Ihr Konto"},
+	"whoami.name":       {"your name in the data", "Ihr Name in den Daten"},
+	"whoami.pseudonym":  {"your pseudonym", "Ihr Pseudonym"},
+	"whoami.key":        {"key", "Schlüssel"},
+	"whoami.device":     {"device", "Gerät"},
+	"whoami.unenrolled": {"not enrolled: nothing was sent", "nicht angemeldet: nichts wurde gesendet"},
+	"whoami.none":       {"none: your name does not leave", "keiner: Ihr Name geht nicht hinaus"},
+	"whoami.nokey":      {"none: there is no key", "keines: es gibt keinen Schlüssel"},
+
+	"last.none":   {"Nothing of yours, and nothing of this device, was sent since the agent started.", "Seit dem Start des Agenten wurde nichts von Ihnen und nichts von diesem Gerät gesendet."},
+	"last.nouser": {"Under this policy some records name no user. They could be of another person and are shown to root only.", "Unter dieser Regel nennen manche Datensätze keinen Benutzer. Sie könnten von einer anderen Person sein und werden nur root gezeigt."},
+
+	"inventory.title":    {"Data inventory", "Verzeichnis der Daten"},
+	"inventory.event":    {"event", "Ereignis"},
+	"inventory.field":    {"field", "Feld"},
+	"inventory.class":    {"class", "Klasse"},
+	"inventory.level":    {"level", "Stufe"},
+	"inventory.leaves":   {"what leaves", "was hinausgeht"},
+	"inventory.days":     {"retention, days", "Aufbewahrung, Tage"},
+	"inventory.purpose":  {"purpose", "Zweck"},
+	"inventory.plain":    {"leaves: describes the machine or a program, never a person", "geht hinaus: beschreibt die Maschine oder ein Programm, nie eine Person"},
+	"inventory.noevent":  {"nothing: the event does not exist at this level", "nichts: das Ereignis gibt es auf dieser Stufe nicht"},
+	"inventory.withkind": {"leaves with the event, at its grain", "geht mit dem Ereignis hinaus, in dessen Körnung"},
+}
