@@ -48,19 +48,30 @@ func readFiles(t testing.TB, dir string) map[string][]byte {
 	return files
 }
 
-// reopened lays the files into a folder, opens the spool and reads everything.
+// reopened lays the files into a folder in memory, opens the spool and reads
+// everything.
 func reopened(t testing.TB, files map[string][]byte) []Item {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "spool")
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	m := newTestFS()
+	if err := m.Mkdir(testDir); err != nil {
+		t.Fatal(err)
+	}
+	d, err := m.OpenDir(testDir)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for name, b := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+		f, err := d.Create(name)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if err := writeAll(f, b, 0); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
 	}
-	s := mustOpen(t, Options{Dir: dir, SegmentBytes: 8 << 10})
+	d.Close()
+	s := mustOpen(t, Options{Dir: testDir, FS: m, SegmentBytes: 8 << 10})
 	items := drain(t, s, 100, 1<<20)
 	if err := s.Close(); err != nil {
 		t.Errorf("Close after damage = %v; want nil", err)
@@ -197,25 +208,7 @@ func FuzzSegment(f *testing.F) {
 	}
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m := newTestFS()
-		if err := m.Mkdir(testDir); err != nil {
-			t.Fatal(err)
-		}
-		d, err := m.OpenDir(testDir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seg, err := d.Create(segmentName(3))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := writeAll(seg, b, 0); err != nil {
-			t.Fatal(err)
-		}
-		d.Close()
-		s := mustOpen(t, memOptions(m))
-		defer s.Close()
-		for _, it := range drain(t, s, 100, 1<<20) {
+		for _, it := range reopened(t, map[string][]byte{segmentName(3): b}) {
 			if it.Gap == nil && len(it.Records) == 0 {
 				t.Error("an item holds nothing")
 			}
