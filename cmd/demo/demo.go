@@ -177,10 +177,13 @@ func (d *demo) play(ctx, work context.Context) error {
 	return nil
 }
 
-// preview prints what the filter makes of events as they happen.
+// preview prints what the filter makes of events as they happen. It runs the
+// collectors itself: the running agent shows nobody the raw values of another
+// person, not even root.
 func (d *demo) preview(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(d.lab.Bin, "discreet-agent"),
-		"privacy", "preview", "--before-after", "--for", "5s", "--json", "--config", d.lab.Path("agent.yaml"))
+		"privacy", "preview", "--before-after", "--for", "5s", "--json", "--config", d.lab.Path("agent.yaml"),
+		"--run-dir", d.lab.Path("no-agent"))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
