@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test check generate fresh fmt vet lint rules unit race e2e crash kills bench soak fuzz size deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e crash kills bench soak fuzz size deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -23,6 +23,10 @@ build: ## bin/discreet-agent and bin/discreet-gateway
 	@mkdir -p bin
 	$(BUILD) -o bin/discreet-agent ./cmd/agent
 	$(BUILD) -o bin/discreet-gateway ./cmd/gateway
+
+build-nobehaviour: ## bin/discreet-agent-nobehaviour: focus, activity and logon are not in it
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS),nobehaviour -ldflags "$(LDFLAGS)" -o bin/discreet-agent-nobehaviour ./cmd/agent
 
 demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends it by itself
 	@$(GO) run ./cmd/demo
@@ -44,9 +48,10 @@ lint:
 rules: ## import rules, folders, sizes of files and functions, no printing of events
 	$(GO) test -count=1 ./cmd
 
-generate: ## the schema's code, the filter, the sample settings
+generate: ## the schema's code, the filter, the sample settings, docs/DATA.md and docs/configuration.md
 	$(GO) run ./proto/gen/protos
 	$(GO) generate ./configs
+	$(GO) run ./docs/gen
 
 fresh: ## fails where a generated file is not what its source gives
 	@.ci/fresh

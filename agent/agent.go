@@ -57,6 +57,11 @@ type Agent struct {
 	log    *slog.Logger
 	loader *configs.Loader
 	start  time.Time
+	local  func() time.Time // in the device's zone
+
+	// boot are the settings of the start: where the gateway is and where files lie
+	// is followed only by a restart.
+	boot configs.Agent
 
 	spool  *spool.Spool
 	pipe   *pipeline
@@ -74,7 +79,7 @@ type Agent struct {
 
 // New reads the settings and opens the spool. It starts nothing.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Log, start: time.Now()}
+	a := &Agent{o: o, log: o.Log, start: time.Now(), local: localNow}
 	a.loader = configs.NewLoader(o.Paths, o.LastGoodDir)
 	if err := a.loader.ApplyOverrides(o.Overrides); err != nil {
 		return nil, err
@@ -83,7 +88,7 @@ func New(o Options) (*Agent, error) {
 		a.o.Specs = Builtin()
 	}
 	l := a.load()
-	a.loaded = l
+	a.loaded, a.boot = l, l.Settings
 	set := l.Settings
 	sp, err := spool.Open(spool.Options{
 		Dir: filepath.Join(set.StateDir, "spool"), MaxBytes: set.Spool.MaxBytes, MaxAge: set.Spool.MaxAge,
@@ -122,7 +127,7 @@ func (a *Agent) load() *configs.Loaded {
 // Run collects and sends until ctx is done. Then it stops in the order of the
 // data: collectors, summaries, spool, uplink.
 func (a *Agent) Run(ctx context.Context) error {
-	views, err := view.Listen(a.loaded.Settings.RunDir)
+	views, err := view.Listen(a.boot.RunDir)
 	if err != nil {
 		a.log.Warn("no local commands", "err", err)
 	}
@@ -194,6 +199,9 @@ func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
 func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
+	var quiet quietTimer
+	quiet.follow(a.loaded.Settings.Privacy.Quiet)
+	defer quiet.stop()
 	a.health(a.spool.Stats().Unclean)
 	for {
 		select {
@@ -201,6 +209,10 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 			return
 		case <-changed:
 			a.apply(ctx, a.load())
+			quiet.follow(a.loaded.Settings.Privacy.Quiet)
+		case <-quiet.due():
+			a.replan(ctx)
+			quiet.follow(a.loaded.Settings.Privacy.Quiet)
 		case <-tick.C:
 			a.refreshPeople()
 			a.health(false)
@@ -223,8 +235,9 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.mu.Unlock()
 	a.pipe.use(filter, l.Settings.Summary.Flush)
 	a.tighten(l.Policy)
-	for _, s := range a.sups {
-		s.follow(ctx, planFor(s.spec, l), collectors.Env{Version: a.o.Version})
+	a.replan(ctx)
+	if a.needsRestart(l.Settings) {
+		a.log.Warn("a changed setting is followed only by a restart", "keys", "gateway, spool, state_dir, run_dir")
 	}
 	digest := l.Policy.Digest()
 	a.log.Info("policy in force", "digest", fmt.Sprintf("%x", digest[:8]), "preset", l.Settings.Privacy.Preset,
@@ -232,6 +245,12 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.pipe.emit(&eventv1.Event{TimeUnixMs: collectors.At(time.Now()), Kind: &eventv1.Event_PolicyApplied{
 		PolicyApplied: &eventv1.PolicyApplied{Digest: digest[:], Layer: topLayer(l), Accepted: !l.Degraded, Reason: refusal(l)},
 	}})
+}
+
+// needsRestart reports whether settings differ from those of the start in what
+// the running parts have taken over for good.
+func (a *Agent) needsRestart(now configs.Agent) bool {
+	return now.Gateway != a.boot.Gateway || now.Spool != a.boot.Spool || now.StateDir != a.boot.StateDir || now.RunDir != a.boot.RunDir
 }
 
 // Close frees the spool of an agent that was never run.

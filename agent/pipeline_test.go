@@ -23,6 +23,7 @@ type kept struct {
 	mu     sync.Mutex // guards what follows
 	events []*eventv1.Event
 	digest [][32]byte
+	lost   map[eventv1.LossReason]uint64
 }
 
 // all returns what has come so far.
@@ -30,6 +31,16 @@ func (k *kept) all() []*eventv1.Event {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.events)
+}
+
+func (k *kept) ReportLoss(reason eventv1.LossReason, count uint64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.lost == nil {
+		k.lost = map[eventv1.LossReason]uint64{}
+	}
+	k.lost[reason] += count
+	return nil
 }
 
 func (k *kept) Append(c privacy.Cleared) error {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"strings"
+	"time"
 
 	"github.com/discreet-agent/discreet/collectors"
 	"github.com/discreet-agent/discreet/configs"
@@ -10,8 +11,9 @@ import (
 	privacyv1 "github.com/discreet-agent/discreet/proto/privacy/v1"
 )
 
-// planFor says how a collector is to run under the settings and the policy.
-func planFor(spec collectors.Spec, l *configs.Loaded) plan {
+// planFor says how a collector is to run under the settings and the policy. at
+// is the time in the device's zone.
+func planFor(spec collectors.Spec, l *configs.Loaded, at time.Time) plan {
 	p := plan{asset: collectors.Asset{ID: l.Settings.Device.AssetID, Tags: l.Settings.Device.Tags}}
 	own := l.Settings.Collectors[spec.Name]
 	p.rung = own.Rung()
@@ -34,7 +36,7 @@ func planFor(spec collectors.Spec, l *configs.Loaded) plan {
 	var off []string
 	for _, c := range spec.Classes {
 		if p.keeps[c] {
-			return p
+			return quieted(p, spec, l.Settings.Privacy.Quiet, at)
 		}
 		off = append(off, strings.ToLower(c.String())+"=drop")
 	}
@@ -64,6 +66,7 @@ var statusByState = map[string]eventv1.CollectorStatus{
 	"running":       eventv1.CollectorStatus_COLLECTOR_STATUS_RUNNING,
 	"disabled":      eventv1.CollectorStatus_COLLECTOR_STATUS_DISABLED,
 	"off_by_policy": eventv1.CollectorStatus_COLLECTOR_STATUS_OFF_BY_POLICY,
+	"quiet":         eventv1.CollectorStatus_COLLECTOR_STATUS_OFF_BY_POLICY, // for now
 	"unsupported":   eventv1.CollectorStatus_COLLECTOR_STATUS_UNSUPPORTED,
 	"denied":        eventv1.CollectorStatus_COLLECTOR_STATUS_DENIED,
 	"failed":        eventv1.CollectorStatus_COLLECTOR_STATUS_FAILED,
@@ -74,7 +77,7 @@ var statusByState = map[string]eventv1.CollectorStatus{
 func Planned(l *configs.Loaded) []CollectorState {
 	var states []CollectorState
 	for _, spec := range Builtin() {
-		p := planFor(spec, l)
+		p := planFor(spec, l, localNow())
 		st := CollectorState{Name: spec.Name, Doc: spec.Doc, State: p.state, Reason: p.why}
 		if p.state == "" {
 			st.State = "not_running"

@@ -40,7 +40,7 @@ func Preview(ctx context.Context, l *configs.Loaded, version string, before bool
 	var sups []*supervisor
 	for _, spec := range Builtin() {
 		s := newSupervisor(a.log, spec, emit)
-		s.follow(ctx, planFor(spec, l), collectors.Env{Version: version})
+		s.follow(ctx, planFor(spec, l, localNow()), collectors.Env{Version: version})
 		sups = append(sups, s)
 	}
 	<-ctx.Done()

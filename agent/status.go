@@ -23,6 +23,7 @@ type Status struct {
 	Spool    SpoolStatus       `json:"spool"`
 	Events   map[string]uint64 `json:"events"`
 	Dropped  uint64            `json:"dropped_by_policy"`
+	Tripwire uint64            `json:"tripwire"` // events dropped since a hidden identity stood in them
 	Waiting  int               `json:"summaries_waiting"`
 
 	Collectors []CollectorState `json:"collectors"`
@@ -100,7 +101,7 @@ func (a *Agent) Status() Status {
 		st.Gateway.CertExpires = &until
 	}
 	st.Spool = SpoolStatus{Events: sp.Events, Bytes: sp.Bytes, Lost: sp.Lost}
-	st.Events, st.Dropped, st.Waiting = n.Kinds, n.Dropped, n.Waiting
+	st.Events, st.Dropped, st.Tripwire, st.Waiting = n.Kinds, n.Dropped, n.Tripped, n.Waiting
 	st.Collectors = a.states()
 	return st
 }

@@ -27,7 +27,7 @@ const (
 type CollectorState struct {
 	Name     string `json:"name"`
 	Doc      string `json:"doc"`
-	State    string `json:"state"` // running, disabled, off_by_policy, unsupported, denied, failed, stopped
+	State    string `json:"state"` // running, disabled, off_by_policy, quiet, unsupported, denied, failed, stopped
 	Reason   string `json:"reason,omitempty"`
 	Rung     string `json:"rung,omitempty"`
 	Events   uint64 `json:"events"`

@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"privacy":     {"proto/*"},
 	"configs":     {"privacy", "proto/event/v1"},
 	"configs/gen": {"configs", "privacy"},
+	"docs/gen":    {"configs", "privacy", "proto/*"},
 	"collectors":  {"proto/*"},
 	// netlink and procfs are sources that several collectors of Linux read.
 	"collectors/*":              {"proto/*", "collectors", "collectors/netlink", "collectors/procfs"},
@@ -60,7 +61,7 @@ var onlyIn = map[string][]string{
 	"google.golang.org/grpc":                        {"proto", "agent/uplink", "agent/identity", "gateway", "cmd/gateway"},
 	"google.golang.org/protobuf/encoding":           {"cmd/gateway", "privacy", "proto/gen", "gateway", "agent/uplink"},
 	"modernc.org/sqlite":                            {"gateway/store/sqlite"},
-	"github.com/bufbuild/protocompile":              {"proto/gen/protos"},
+	"github.com/bufbuild/protocompile":              {"proto/gen/protos", "docs/gen"},
 	"os/exec":                                       {"proto/gen/protos", "cmd/lab", "cmd/demo"},
 	"net/http":                                      {},
 	"net/http/pprof":                                {},

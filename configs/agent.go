@@ -141,7 +141,11 @@ type Log struct {
 // Context returns what the value rules must know of the company. The caller
 // adds the device's own: system, host, identities, location.
 func (a Agent) Context() privacy.Context {
-	ctx := privacy.Context{CorporateDomains: a.Privacy.CorporateDomains, CorporateSSIDs: a.Privacy.CorporateSSIDs}
+	ctx := privacy.Context{
+		CorporateDomains: a.Privacy.CorporateDomains, CorporateSSIDs: a.Privacy.CorporateSSIDs,
+		ExcludePrograms: a.Privacy.ExcludePrograms, CountOnlyPrograms: a.Privacy.CountOnlyPrograms,
+		OnlyNetworks: a.Privacy.OnlyNetworks,
+	}
 	for _, al := range a.Privacy.RealmAliases {
 		ctx.RealmAliases = append(ctx.RealmAliases, privacy.Alias{From: al.From, To: al.To})
 	}

@@ -120,6 +120,8 @@ privacy:
   corporate_ssids: [CORP-WIFI]
   corporate_networks: [{label: hq, cidr: 10.20.0.0/16}, {label: v6, cidr: 2001:db8::/32}]
   realm_aliases: [{from: CORP, to: corp.example.com}]
+  exclude_programs: [a]
+  count_only_programs: [/opt/b/*]
   only_networks: [10.0.0.0/8]
   quiet: {hours: 19:00-07:00, weekends: true}
   pause: {allowed: true, max: 1h30m}
@@ -135,6 +137,7 @@ spool: {max_bytes: 512MiB, max_age: 7d, min_free: 0KiB}
 	want.Privacy.CorporateSSIDs = []string{"CORP-WIFI"}
 	want.Privacy.CorporateNetworks = []Network{{"hq", netip.MustParsePrefix("10.20.0.0/16")}, {"v6", netip.MustParsePrefix("2001:db8::/32")}}
 	want.Privacy.RealmAliases = []Alias{{"CORP", "corp.example.com"}}
+	want.Privacy.ExcludePrograms, want.Privacy.CountOnlyPrograms = []string{"a"}, []string{"/opt/b/*"}
 	want.Privacy.OnlyNetworks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	want.Privacy.Quiet = Quiet{[]Window{{19 * 60, 7 * 60}}, true}
 	want.Privacy.Pause = Pause{true, 90 * time.Minute, 4}
@@ -151,6 +154,7 @@ spool: {max_bytes: 512MiB, max_age: 7d, min_free: 0KiB}
 	wantCtx := privacy.Context{
 		RealmAliases: []privacy.Alias{{From: "CORP", To: "corp.example.com"}}, CorporateDomains: []string{"corp.example.com"}, CorporateSSIDs: []string{"CORP-WIFI"},
 		CorporateNetworks: []privacy.Network{{Label: "hq", CIDR: netip.MustParsePrefix("10.20.0.0/16")}, {Label: "v6", CIDR: netip.MustParsePrefix("2001:db8::/32")}},
+		ExcludePrograms:   []string{"a"}, CountOnlyPrograms: []string{"/opt/b/*"}, OnlyNetworks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 	}
 	if got := s.Context(); !reflect.DeepEqual(got, wantCtx) {
 		t.Errorf("Context() = %+v; want %+v", got, wantCtx)

@@ -36,4 +36,8 @@ type Context struct {
 	CorporateDomains  []string
 	CorporateSSIDs    []string
 	CorporateNetworks []Network
+
+	ExcludePrograms   []string       // by name, or by path: never reported
+	CountOnlyPrograms []string       // their connections are counted, not described
+	OnlyNetworks      []netip.Prefix // connections elsewhere are counted, not described; empty: none are
 }

@@ -21,6 +21,10 @@ type Filter struct {
 	spans  [numLevels]span
 	seed   maphash.Seed
 	kept   keptMessages
+	except *exclusions
+
+	trip    *tripwire
+	tripped uint64 // events in which it found a hidden identity
 
 	// The event under construction. It holds nothing but what may leave.
 	kind uint8
@@ -52,10 +56,11 @@ type kindInfo struct {
 // hashed is dropped.
 func NewFilter(p Policy, ctx Context, keys *Pseudonyms) *Filter {
 	f := &Filter{
-		stamp: Stamp{p.Digest(), p.Lines(), keys.KeyID()},
-		rules: newRules(ctx, keys),
-		os:    ctx.OS,
-		seed:  maphash.MakeSeed(),
+		stamp:  Stamp{p.Digest(), p.Lines(), keys.KeyID()},
+		rules:  newRules(ctx, keys),
+		os:     ctx.OS,
+		seed:   maphash.MakeSeed(),
+		except: newExclusions(ctx),
 	}
 	for k := range NumKeys {
 		f.levels[k] = p.Level(k)
@@ -63,6 +68,7 @@ func NewFilter(p Policy, ctx Context, keys *Pseudonyms) *Filter {
 	for k := uint8(1); k < numKinds; k++ {
 		f.passes[k], f.grains[k] = p.mayExist(k), p.grain(k)
 	}
+	f.trip = newTripwire(p, f.rules)
 	f.execution.wrap(func(m *eventv1.ExecutionSummary) *eventv1.Event {
 		return &eventv1.Event{Kind: &eventv1.Event_ExecutionSummary{ExecutionSummary: m}}
 	})
@@ -109,6 +115,12 @@ func (f *Filter) Apply(ev *eventv1.Event) (Cleared, bool) {
 // convert constructs what may leave of ev, as a summary where the level is
 // summary.
 func (f *Filter) convert(ev *eventv1.Event) bool {
+	switch f.except.of(ev) {
+	case fateDropped:
+		return false
+	case fateCounted:
+		return f.count(ev)
+	}
 	switch k := ev.Kind.(type) {
 	case *eventv1.Event_ProcessStart:
 		if f.levels[Processes] == Summary {
@@ -126,9 +138,15 @@ func (f *Filter) convert(ev *eventv1.Event) bool {
 	return f.finish(ev)
 }
 
-// finish constructs what may leave of ev as it is.
+// finish constructs what may leave of ev as it is, and looks over what it
+// constructed.
 func (f *Filter) finish(ev *eventv1.Event) bool {
 	if !f.construct(ev) {
+		return false
+	}
+	if !f.trip.clean(f.kind, f.buf[f.head:]) {
+		clear(f.buf[:cap(f.buf)])
+		f.tripped++
 		return false
 	}
 	if f.merges() {
@@ -146,6 +164,10 @@ func (f *Filter) finish(ev *eventv1.Event) bool {
 func (f *Filter) merges() bool {
 	return kinds[f.kind].summary && f.grains[f.kind] != Full
 }
+
+// Tripped returns how many events were dropped because an identity that the
+// policy hides stood in what was to leave. Each is a mistake of the agent's.
+func (f *Filter) Tripped() uint64 { return f.tripped }
 
 // maxTime is the end of the year 9999. Times outside of 1970 to then are a
 // collector's mistake and are moved to the edge.

@@ -100,10 +100,10 @@ func TestDropOne(t *testing.T) {
 			continue
 		}
 		t.Run(key.String(), func(t *testing.T) {
-			f := newSampleFilter(t, with(t, laxest(), key, Drop))
 			class := privacyv1.Class(privacyv1.Class_value[strings.ToUpper(key.String())])
 			dropped := 0
 			for _, kind := range kindFields() {
+				f := newSampleFilter(t, with(t, laxest(), key, Drop)) // anew: a name learned from one would trip the next
 				raw := filled(kind)
 				c, ok := f.Apply(raw)
 				if ok == (classOf(kind) == class) {

@@ -117,11 +117,18 @@ func (f *Filter) convertConnection(ev *eventv1.Event, c *eventv1.Connection) boo
 	if c == nil {
 		return false
 	}
-	s := &f.connection
-	m := s.m
-	m.Program, m.User, m.Address, m.Domain = c.Program, c.User, c.Address, c.Domain
+	m := f.connection.m
+	m.Address, m.Domain = c.Address, c.Domain
 	m.Port, m.Transport, m.Direction, m.Scope = c.Port, c.Transport, c.Direction, c.Scope
 	m.DomainSource, m.Rung = c.DomainSource, c.Rung
+	f.fillConnection(c)
+	return f.finishConnection(ev)
+}
+
+// fillConnection copies who and how much of c, and not where to.
+func (f *Filter) fillConnection(c *eventv1.Connection) {
+	m := f.connection.m
+	m.Program, m.User = c.Program, c.User
 	if !c.Interim {
 		countOutcome(m, c.Outcome)
 		m.Attempts = 1
@@ -131,9 +138,14 @@ func (f *Filter) convertConnection(ev *eventv1.Event, c *eventv1.Connection) boo
 	m.RttSumUs, m.RttSamples = c.RttAvgUs, count(c.RttAvgUs > 0)
 	m.BytesIn, m.BytesOut = c.BytesIn, c.BytesOut
 	m.SegmentsIn, m.SegmentsOut, m.Retransmits = c.SegmentsIn, c.SegmentsOut, c.Retransmits
+}
 
+// finishConnection filters what stands in the scratch summary, and empties it.
+func (f *Filter) finishConnection(ev *eventv1.Event) bool {
+	s := &f.connection
 	s.ev.TimeUnixMs = ev.TimeUnixMs
 	ok := f.finish(s.ev)
+	m := s.m
 	m.Program, m.User, m.Address, m.Domain = nil, nil, "", ""
 	m.Attempts, m.ConnectSumUs, m.ConnectSamples = 0, 0, 0
 	m.Established, m.Refused, m.TimedOut = 0, 0, 0

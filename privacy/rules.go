@@ -69,7 +69,7 @@ func (r *rules) relearn() {
 		if r.accounts.isHost(Canonical(identity)) {
 			r.tokens.add(hostTokens(identity))
 		} else {
-			r.tokens.add(tokensOf(identity))
+			r.tokens.add(tagged(tokensOf(identity), originOf(identity)))
 		}
 	}
 }
@@ -77,7 +77,7 @@ func (r *rules) relearn() {
 // learn adds an account name that was seen in an event to the identities, and
 // drops what was kept: it was made without that name. At the bound it begins
 // anew with the identities of the context, so that the names of late are known.
-func (r *rules) learn(name string) {
+func (r *rules) learn(name string, from origin) {
 	if _, ok := r.known[name]; ok || r.frozen || name == "" || len(name) > maxLearnBytes {
 		return
 	}
@@ -87,9 +87,9 @@ func (r *rules) learn(name string) {
 	r.learned++
 	name = strings.Clone(name)
 	r.known[name] = struct{}{}
-	r.tokens.add(tokensOf(name))
+	r.tokens.add(tagged(tokensOf(name), from))
 	if user := r.accounts.parse(name, ""); user.name != "" {
-		r.tokens.add(tokensOf(user.name)) // winbind's CORP+jdoe names jdoe
+		r.tokens.add(tagged(tokensOf(user.name), from)) // winbind's CORP+jdoe names jdoe
 	}
 	r.forget()
 }

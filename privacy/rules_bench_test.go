@@ -84,7 +84,7 @@ func BenchmarkNewRules(b *testing.B) {
 func BenchmarkLearnKnown(b *testing.B) {
 	r := testRules(b, Linux)
 	for b.Loop() {
-		r.learn(`CORP\jdoe`)
+		r.learn(`CORP\jdoe`, ofAccount)
 	}
 }
 

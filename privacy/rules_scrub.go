@@ -15,6 +15,8 @@ const idMark = "<id>"
 type scrubber struct {
 	first  [1 << 16 / 64]uint64 // one bit for each pair of bytes that begins a token
 	bucket map[uint16][]token
+	grams  grams // for the tripwire
+	added  int   // how often tokens were added
 }
 
 func newScrubber() *scrubber { return &scrubber{bucket: make(map[uint16][]token)} }
@@ -22,17 +24,20 @@ func newScrubber() *scrubber { return &scrubber{bucket: make(map[uint16][]token)
 // add makes tokens known. A token that is a person's stays one where the host's
 // name has it too.
 func (s *scrubber) add(list []token) {
+	s.added++
 	for _, t := range list {
 		pair := uint16(t.text[0])<<8 | uint16(t.text[1])
 		have := s.bucket[pair]
 		i := slices.IndexFunc(have, func(o token) bool { return o.text == t.text && o.short == t.short })
 		if i >= 0 {
 			have[i].host = have[i].host && t.host
+			have[i].from |= t.from
 			continue
 		}
 		t.text = strings.Clone(t.text)
 		s.bucket[pair] = append(have, t)
 		s.first[pair>>6] |= 1 << (pair & 63)
+		s.grams.add(t)
 	}
 }
 

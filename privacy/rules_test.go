@@ -92,7 +92,7 @@ func TestTokensOf(t *testing.T) {
 func TestLearnIsBounded(t *testing.T) {
 	r := testRules(t, Linux)
 	for i := range maxLearned + 10 {
-		r.learn(fmt.Sprintf("person%06d", i))
+		r.learn(fmt.Sprintf("person%06d", i), ofAccount)
 	}
 	if len(r.known) > maxLearned+len(r.ctx.Identities) {
 		t.Errorf("known = %d identities; want at most %d", len(r.known), maxLearned+len(r.ctx.Identities))
@@ -105,7 +105,7 @@ func TestLearnIsBounded(t *testing.T) {
 			t.Errorf("programPath(%q) = %q; want %q", in, got, want)
 		}
 	}
-	r.learn(strings.Repeat("x", maxLearnBytes+1))
+	r.learn(strings.Repeat("x", maxLearnBytes+1), ofAccount)
 	if r.tokens.finds(strings.Repeat("x", maxLearnBytes+1), false) {
 		t.Error("learn took a name longer than any account's")
 	}
@@ -125,7 +125,7 @@ func TestMachineNamesDoNotVandalise(t *testing.T) {
 	if got, want := r.deviceName(Auto, "DESKTOP-4F7K2QX"), "DESKTOP-4F7K2QX"; got != want {
 		t.Errorf("deviceName of the host itself = %q; want %q", got, want)
 	}
-	r.learn(`CORP\4f7k2qx`)
+	r.learn(`CORP\4f7k2qx`, ofAccount)
 	if got := r.deviceName(Auto, "DESKTOP-4F7K2QX"); !strings.HasPrefix(got, "p1.") {
 		t.Errorf("deviceName = %q where an account has its letters; want a pseudonym", got)
 	}

@@ -15,6 +15,37 @@ type token struct {
 	size  int    // in characters; of an 8.3 form without its digits
 	short bool   // the 8.3 form: digits must follow
 	host  bool   // known only as a part of the host's name
+	from  origin // of persons' tokens
+}
+
+// origin says what kind of identity a token was made of. A token may be of
+// several.
+type origin uint8
+
+const (
+	ofAccount origin = 1 << iota
+	ofUPN
+	ofDisplay
+)
+
+// originOf tells the kinds of identity apart by their form, as a list of them
+// does not say: an address is a UPN, and no account's name has blanks.
+func originOf(identity string) origin {
+	switch canon := Canonical(identity); {
+	case isAddress(canon):
+		return ofUPN
+	case strings.Contains(canon, " "):
+		return ofDisplay
+	}
+	return ofAccount
+}
+
+// tagged marks tokens with what they were made of.
+func tagged(list []token, from origin) []token {
+	for i := range list {
+		list[i].from = from
+	}
+	return list
 }
 
 // tokensOf returns the spellings under which an identity may stand in text: an

@@ -179,7 +179,7 @@ func (r *rules) username(l Level, name, sid string) string {
 	}
 	user := r.accounts.parse(name, sid)
 	if user.person {
-		r.learn(name)
+		r.learn(name, ofAccount)
 	}
 	out := ""
 	switch {
@@ -220,7 +220,7 @@ func (r *rules) upn(l Level, v string) string {
 	if !isAddress(canon) {
 		return ""
 	}
-	r.learn(v)
+	r.learn(v, ofUPN)
 	out := ""
 	switch l {
 	case Hashed:

@@ -47,6 +47,7 @@ func (s *Spool) Refuse(id Epoch, first, last uint64, reason eventv1.LossReason) 
 	for _, p := range parts {
 		s.lose(Gap{Lost: id, First: p.first, Last: p.last, Count: p.last - p.first + 1, Reason: reason})
 		e.refuse(p)
+		s.refusedSaid = notSaid
 		s.dirtyCursor()
 	}
 	return nil
@@ -103,9 +104,18 @@ func (s *Spool) reclaim(force bool) error {
 	s.stuck = time.Time{}
 	dirty := !s.cursorDirty.IsZero()
 	due := dirty && (force || len(done) > 0 || time.Since(s.cursorDirty) >= cursorInterval)
+	// The disk must not forget a refused record before it knows the gap.
+	due = due && s.refusedSaid <= s.durable
+	if dirty && !due {
+		done = nil
+	}
+	var list []position
+	if due {
+		list = s.positions()
+	}
 	s.mu.Unlock()
 	if due {
-		if err := s.saveCursor(); err != nil {
+		if err := s.saveCursor(list); err != nil {
 			return err
 		}
 	}

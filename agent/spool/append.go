@@ -167,6 +167,9 @@ func (s *Spool) say() {
 		s.put(nil, flagGap, g.encode())
 	}
 	s.unsaid = s.unsaid[:0]
+	if s.refusedSaid == notSaid {
+		s.refusedSaid = s.next - 1
+	}
 	for _, seg := range s.segments {
 		if seg.condemned && seg.said == notSaid {
 			seg.said = s.next - 1

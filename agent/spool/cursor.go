@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -130,20 +131,22 @@ func (s *Spool) loadCursor(files map[string]FileInfo) (list []position, found bo
 	return list, found
 }
 
-// saveCursor writes down how far each epoch is freed. The caller holds flushMu.
-func (s *Spool) saveCursor() error {
-	s.mu.Lock()
+// positions returns how far each epoch is freed, and takes it for written. The
+// caller holds flushMu and mu.
+func (s *Spool) positions() []position {
 	var list []position
 	for _, e := range s.epochs {
 		if e.freed > 0 && !(e.gone && e.goneAt < s.synced) {
-			list = append(list, position{e.id, e.freed, e.refused})
+			list = append(list, position{e.id, e.freed, slices.Clone(e.refused)})
 		}
 	}
-	b := encodeCursor(s.cursor.gen+1, list)
 	s.cursorDirty = time.Time{}
-	s.mu.Unlock()
+	return list
+}
 
-	err := s.writeCursor(b)
+// saveCursor writes down what positions returned. The caller holds flushMu.
+func (s *Spool) saveCursor(list []position) error {
+	err := s.writeCursor(encodeCursor(s.cursor.gen+1, list))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

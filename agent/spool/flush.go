@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -122,7 +123,7 @@ func (s *Spool) flush() error {
 			s.fail(err)
 			return fmt.Errorf("write spool: %w", err)
 		}
-		if gaps := s.settle(); !gaps {
+		if !s.settle() {
 			break // what came since can wait for the next flush
 		}
 	}
@@ -158,8 +159,8 @@ func (s *Spool) collect() bool {
 }
 
 // settle forgets the inflight records, which are durable now. It reports whether
-// gaps wait: segments go when these are durable.
-func (s *Spool) settle() (gaps bool) {
+// condemned segments wait for their gap: until it is durable they take room.
+func (s *Spool) settle() (waiting bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.inflight {
@@ -175,7 +176,9 @@ func (s *Spool) settle() (gaps bool) {
 		s.firstPending = time.Now()
 		s.kickRun()
 	}
-	return len(s.unsaid) > 0
+	return slices.ContainsFunc(s.segments, func(seg *segment) bool {
+		return seg.condemned && seg.said == notSaid
+	})
 }
 
 // end closes the active segment with a record that says that the epoch ends

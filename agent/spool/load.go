@@ -101,7 +101,7 @@ func (s *Spool) load() error {
 		s.say()
 	}
 	if !used { // the next open must not take itself for the first one
-		if err := s.saveCursor(); err != nil {
+		if err := s.saveCursor(s.positions()); err != nil {
 			s.log.Warn("spool has no cursor yet", "err", err)
 		}
 	}

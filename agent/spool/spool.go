@@ -115,9 +115,11 @@ type Spool struct {
 	scratch  []byte // of Append
 	losses   map[eventv1.LossReason]uint64
 	rewind   bool
-	closed   bool
-	wake     chan struct{} // closed and replaced when Next may have more
-	kick     chan struct{} // tells Run to look again
+	// refusedSaid is a number at or after those of the gaps of refused records.
+	refusedSaid uint64
+	closed      bool
+	wake        chan struct{} // closed and replaced when Next may have more
+	kick        chan struct{} // tells Run to look again
 
 	firstPending time.Time // when pending became not empty
 	failing      error     // the last flush's, nil after a good one

@@ -59,7 +59,7 @@ func (s *shared) validate(w io.Writer) error {
 		}
 	}
 	if n := len(l.Faults); n > 0 {
-		return fail(exitConfig, fmt.Errorf("%d faults; the agent keeps the last good form of a file with a fault", n))
+		return fail(exitConfig, fmt.Errorf("faults: %d; the agent keeps the last good form of a file with a fault", n))
 	}
 	if !s.json {
 		fmt.Fprintln(w, "ok")

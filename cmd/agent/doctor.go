@@ -64,7 +64,7 @@ func (s *shared) examine(ctx context.Context) []check {
 	l := s.loaded()
 	var checks []check
 	for _, f := range l.Faults {
-		checks = append(checks, check{"settings", "fault", f.String(), f.Hint, exitConfig})
+		checks = append(checks, check{"settings", "fault", f.String(), "", exitConfig}) // its text ends with the hint
 	}
 	if len(l.Faults) == 0 {
 		checks = append(checks, check{Name: "settings", State: "ok", Text: "every file is valid"})

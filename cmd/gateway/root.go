@@ -123,7 +123,7 @@ func (s *shared) settings() (configs.Gateway, error) {
 	for _, f := range faults {
 		fmt.Fprintln(os.Stderr, f)
 	}
-	return set, fail(exitConfig, fmt.Errorf("%d faults in the settings", len(faults)))
+	return set, fail(exitConfig, fmt.Errorf("faults in the settings: %d", len(faults)))
 }
 
 // room is what a command works with: the settings, the store, the audit log.

@@ -46,19 +46,6 @@ func start(t *testing.T, r *running, run func(context.Context, collectors.Emit) 
 	t.Cleanup(stop)
 }
 
-func startCollector(t *testing.T, rung eventv1.Rung) *running {
-	t.Helper()
-	r := &running{}
-	env := testEnv(&r.stats)
-	env.Rung = rung
-	c, err := Spec.New(env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	start(t, r, c.Run)
-	return r
-}
-
 func (r *running) emit(e *eventv1.Event) {
 	r.mu.Lock()
 	r.events = append(r.events, proto.Clone(e).(*eventv1.Event))

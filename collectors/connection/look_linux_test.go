@@ -20,23 +20,7 @@ func BenchmarkLook(b *testing.B) {
 		b.Skip(err)
 	}
 	defer d.close()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		b.Skip(err)
-	}
-	defer l.Close()
-	for range 100 {
-		c, err := net.Dial("tcp4", l.Addr().String())
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer c.Close()
-		s, err := l.Accept()
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer s.Close()
-	}
+	hold(b, 100)
 	d.track = newTracker(func(*eventv1.Event) {}, &stats, eventv1.Rung_RUNG_NETLINK)
 	d.owners = newOwners(d.env)
 	for range 3 { // until owners are found, or given up
@@ -79,4 +63,26 @@ func BenchmarkLook(b *testing.B) {
 			}
 		}
 	})
+}
+
+// hold keeps n connections open until the benchmark ends.
+func hold(b *testing.B, n int) {
+	b.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		b.Skip(err)
+	}
+	b.Cleanup(func() { l.Close() })
+	for range n {
+		c, err := net.Dial("tcp4", l.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { c.Close() })
+		s, err := l.Accept()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { s.Close() })
+	}
 }

@@ -26,6 +26,10 @@ type gopsutil struct {
 	scans  uint32
 }
 
+// young is how old a process must be to be taken for what it is: start times
+// come in whole seconds, from a boot time that is rounded too.
+const young = 3 * time.Second
+
 func openGopsutil(env collectors.Env) (source, error) {
 	if _, err := gops.Pids(); err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
@@ -123,6 +127,11 @@ func (g *gopsutil) load(ctx context.Context, pid int32) *process {
 	} else if name, err := ask.NameWithContext(ctx); err == nil {
 		p.prog.name = name
 	} else {
+		return nil
+	}
+	// A child of fork that has not called exec yet still has its parent's
+	// program and account. Where that may be so the next look takes it.
+	if of := g.table[parent]; of != nil && p.prog.path == of.prog.path && time.Since(time.UnixMilli(created)) < young {
 		return nil
 	}
 	p.user, p.session = g.keys.owner(ctx, ask)

@@ -15,6 +15,9 @@ const (
 	pollEvery = 5 * time.Second
 	// usageLooks is how many looks pass between two readings of all figures.
 	usageLooks = 12
+	// settled: a younger process may still be between fork and exec, with the
+	// program and the account of its parent. The next look takes it.
+	settled = int64(100 * time.Millisecond)
 )
 
 // poll is the rung POLL: it compares /proc with the last look. Processes that
@@ -34,6 +37,7 @@ func openPoll(env collectors.Env) (source, error) {
 
 func (p *poll) run(ctx context.Context, emit collectors.Emit) error {
 	w := newWatch(p.env, emit, eventv1.Rung_RUNG_POLL)
+	w.settle = settled
 	if err := w.scan(true, true); err != nil {
 		return err
 	}

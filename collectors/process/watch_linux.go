@@ -23,6 +23,7 @@ type watch struct {
 	scans    uint32
 	pageSize uint64
 	clock    clock
+	settle   int64 // how old a process must be to be taken over by a scan
 }
 
 func newWatch(env collectors.Env, emit collectors.Emit, rung eventv1.Rung) *watch {
@@ -153,7 +154,7 @@ func (w *watch) scan(all, inventory bool) error {
 			p = nil
 		}
 		if p == nil {
-			if p = w.load(pid); p == nil || !w.put(p) {
+			if p = w.load(pid); p == nil || !inventory && p.seen-p.started < w.settle || !w.put(p) {
 				continue
 			}
 			if !w.kernel(p) {

@@ -1,0 +1,446 @@
+package spool
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/discreet-agent/discreet/privacy"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+// The crash test drives the real spool over a file system that loses power, with
+// a gateway that acknowledges now and then, and checks after each crash that:
+//
+//   - the spool opens;
+//   - a record whose Sync returned and that is not acked is there, with its
+//     content, or in a gap;
+//   - nothing is handed out before its Sync;
+//   - no number stands for two contents;
+//   - what the cursor on disk says is acked does not come again.
+
+// crashes returns how many power losses a test is to survive.
+func crashes(t *testing.T, usual int) int {
+	if v := os.Getenv("DISCREET_CRASHES"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			t.Fatalf("DISCREET_CRASHES = %q; want a number", v)
+		}
+		return n
+	}
+	if testing.Short() {
+		return usual / 10
+	}
+	return usual
+}
+
+const livesPerSeed = 50
+
+// variant is a spool or a file system that is broken on purpose; the zero one is
+// sound.
+type variant struct {
+	name     string
+	fs       func(*memFS, *rand.Rand)
+	newEpoch func(*rand.Rand) Epoch
+}
+
+func isCursor(name string) bool  { return strings.HasPrefix(name, "cursor") }
+func isSegment(name string) bool { return strings.HasSuffix(name, segmentSuffix) }
+
+var brokenVariants = []variant{
+	{name: "segments are not synced", fs: func(m *memFS, _ *rand.Rand) {
+		m.lie = func(op, name string) bool { return op == "sync" && isSegment(name) }
+	}},
+	{name: "one sync in twenty lies", fs: func(m *memFS, r *rand.Rand) {
+		m.lie = func(op, name string) bool { return op == "sync" && r.IntN(20) == 0 }
+	}},
+	{name: "the directory is not synced", fs: func(m *memFS, _ *rand.Rand) {
+		m.lie = func(op, _ string) bool { return op == "syncdir" }
+	}},
+	{name: "the parent is not synced", fs: func(m *memFS, _ *rand.Rand) {
+		m.lie = func(op, _ string) bool { return op == "syncparent" }
+	}},
+	{name: "the cursor is not synced", fs: func(m *memFS, _ *rand.Rand) {
+		m.lie = func(op, name string) bool { return op == "sync" && isCursor(name) }
+	}},
+	{name: "the cursor is ahead", fs: func(m *memFS, _ *rand.Rand) {
+		m.change = func(name string, b []byte) []byte {
+			gen, list, ok := decodeCursor(b)
+			if !isCursor(name) || !ok {
+				return b
+			}
+			for i := range list {
+				list[i].freed++
+			}
+			return encodeCursor(gen, list)
+		}
+	}},
+	{name: "an old segment is appended to", fs: func(m *memFS, _ *rand.Rand) {
+		m.create = func(d *memDir, name string) *memFile {
+			if !isSegment(name) {
+				return nil
+			}
+			for _, f := range d.names {
+				if isSegment(f.name) {
+					return f
+				}
+			}
+			return nil
+		}
+	}},
+	{name: "one epoch for all", newEpoch: func(*rand.Rand) Epoch { return Epoch{1} }},
+}
+
+func TestCrash(t *testing.T) {
+	n := crashes(t, 20_000)
+	total := simStats{}
+	for seed := 0; total.crashes < n; seed++ {
+		if err := runLives(variant{}, uint64(seed), livesPerSeed, &total); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+	t.Logf("%d crashes, %d kills, %d clean stops; %d records, %d acked, %d in overflow gaps",
+		total.crashes, total.kills, total.cleans, total.records, total.acked, total.lost)
+	if total.lost == 0 || total.kills == 0 || total.cleans == 0 || total.acked == 0 {
+		t.Errorf("the lives did not meet everything: %+v", total)
+	}
+}
+
+func TestCrashCatchesBrokenVariants(t *testing.T) {
+	for _, v := range brokenVariants {
+		t.Run(v.name, func(t *testing.T) {
+			caught, seeds := 0, 40
+			var first error
+			for seed := range seeds {
+				if err := runLives(v, uint64(seed), livesPerSeed, &simStats{}); err != nil {
+					caught++
+					if first == nil {
+						first = err
+					}
+				}
+			}
+			t.Logf("caught in %d of %d seeds, first: %v", caught, seeds, first)
+			if caught == 0 {
+				t.Errorf("seeds that catch %q = 0; want some", v.name)
+			}
+		})
+	}
+}
+
+type simStats struct{ crashes, kills, cleans, records, acked, lost int }
+
+// life is one chain of lives of a spool, with what the test knows of it.
+type life struct {
+	r      *rand.Rand
+	v      variant
+	fs     *memFS
+	s      *Spool
+	stats  *simStats
+	epochs map[Epoch]*modelEpoch
+	cur    *modelEpoch
+	stamp  *privacy.Stamp
+	ids    uint64
+	buf    [2048]byte
+	seen   []Gap // in this life
+	told   []Gap // acknowledged by the gateway, for ever
+}
+
+// modelEpoch is what the test knows of an epoch.
+type modelEpoch struct {
+	id      Epoch
+	records map[uint64]modelRecord
+	synced  uint64
+	acked   uint64
+	saved   uint64 // acked, as far as a cursor on disk says so
+	gaps    map[uint64]Gap
+}
+
+type modelRecord struct {
+	id   uint64
+	size int
+}
+
+func runLives(v variant, seed uint64, lives int, stats *simStats) error {
+	l := &life{r: rand.New(rand.NewPCG(seed, 7)), v: v, fs: newTestFS(), stats: stats,
+		epochs: map[Epoch]*modelEpoch{}, stamp: stampA}
+	if v.fs != nil {
+		v.fs(l.fs, l.r)
+	}
+	for n := range lives {
+		if err := l.live(); err != nil {
+			return fmt.Errorf("life %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// live opens the spool, checks it, uses it for a while and ends it somehow.
+func (l *life) live() (err error) {
+	o := Options{Dir: testDir, FS: l.fs, MaxBytes: 24 << 10, SegmentBytes: 2 << 10}
+	o.newEpoch = func() (e Epoch) {
+		binary.LittleEndian.PutUint64(e[:], l.r.Uint64())
+		return e
+	}
+	if l.v.newEpoch != nil {
+		o.newEpoch = func() Epoch { return l.v.newEpoch(l.r) }
+	}
+	if l.s, err = Open(o); err != nil {
+		return fmt.Errorf("Open = %w; want nil", err)
+	}
+	l.seen = l.seen[:0]
+	l.cur = l.epochs[l.s.cur.id]
+	if l.cur == nil {
+		l.cur = &modelEpoch{id: l.s.cur.id, records: map[uint64]modelRecord{}, gaps: map[uint64]Gap{}}
+		l.epochs[l.cur.id] = l.cur
+	}
+	if err := l.check(); err != nil {
+		return err
+	}
+	for range l.r.IntN(20) {
+		if err := l.act(); err != nil {
+			return err
+		}
+		if st := l.s.Stats(); st.Events < 0 || st.Bytes < 0 {
+			return fmt.Errorf("Stats = %+v; want no negative size", st)
+		}
+	}
+	l.note()
+	switch l.r.IntN(10) {
+	case 0:
+		l.stats.cleans++
+		if err := l.s.Close(); err != nil {
+			return fmt.Errorf("Close = %w; want nil", err)
+		}
+		l.cur.synced = l.s.next - 1
+		l.note()
+		if l.r.IntN(2) == 0 {
+			l.fs.crash(l.r, 0)
+		}
+	case 1: // the process is killed, the machine goes on
+		l.stats.kills++
+		l.s.dir.Close()
+	default:
+		l.stats.crashes++
+		l.fs.crash(l.r, [4]float64{0, 0.5, 0.9, 1}[l.r.IntN(4)])
+	}
+	return nil
+}
+
+// note takes over from the spool what it has on disk.
+func (l *life) note() {
+	for _, e := range l.s.epochs {
+		if m := l.epochs[e.id]; m != nil {
+			m.saved = max(m.saved, e.saved)
+		}
+	}
+}
+
+// check reads all that is there and looks for what is missing.
+func (l *life) check() error {
+	got := map[Epoch]map[uint64]bool{}
+	for {
+		item, ok, err := l.s.tryNext(50, 1<<20)
+		if err != nil {
+			return fmt.Errorf("Next = %w; want nil", err)
+		}
+		if !ok {
+			break
+		}
+		if err := l.receive(item); err != nil {
+			return err
+		}
+		if got[item.Epoch] == nil {
+			got[item.Epoch] = map[uint64]bool{}
+		}
+		for i := range max(1, len(item.Records)) {
+			got[item.Epoch][item.First+uint64(i)] = true
+		}
+	}
+	l.s.Rewind()
+	for _, m := range l.epochs {
+		for n := m.acked + 1; n <= m.synced; n++ {
+			if !got[m.id][n] && !l.accounted(m, n) {
+				return fmt.Errorf("record %d of epoch %x is neither there nor in a gap; synced through %d, acked through %d",
+					n, m.id[:3], m.synced, m.acked)
+			}
+		}
+	}
+	return nil
+}
+
+// accounted reports whether a gap stands for the record. A number that is no
+// record is that of a gap; where its segment made room the gap is told again
+// under another number, so that one is looked for by its reason.
+func (l *life) accounted(m *modelEpoch, n uint64) bool {
+	if _, ok := m.records[n]; !ok {
+		return l.toldAgain(m.gaps[n])
+	}
+	for _, gaps := range [2][]Gap{l.seen, l.told} {
+		for _, g := range gaps {
+			if g.Lost == m.id && g.First <= n && n <= g.Last {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// toldAgain reports whether a gap like g was handed out or acknowledged. The
+// zero gap was never handed out, so nobody waits for it.
+func (l *life) toldAgain(g Gap) bool {
+	if g == (Gap{}) {
+		return true
+	}
+	for _, gaps := range [2][]Gap{l.seen, l.told} {
+		for _, have := range gaps {
+			if have.Reason == g.Reason && have.Lost == g.Lost && have.First <= g.First && g.Last <= have.Last {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// receive checks an item as the gateway would meet it.
+func (l *life) receive(item Item) error {
+	m := l.epochs[item.Epoch]
+	if m == nil {
+		return fmt.Errorf("item of the unknown epoch %x", item.Epoch[:3])
+	}
+	last := item.First + uint64(max(1, len(item.Records))) - 1
+	if m == l.cur && last > m.synced {
+		return fmt.Errorf("record %d handed out; synced through %d", last, m.synced)
+	}
+	if item.First <= m.saved {
+		return fmt.Errorf("record %d comes again; the cursor says acked through %d", item.First, m.saved)
+	}
+	if g := item.Gap; g != nil {
+		return l.receiveGap(m, item.First, *g)
+	}
+	for i, rec := range item.Records {
+		n := item.First + uint64(i)
+		want, ok := m.records[n]
+		if !ok || len(rec) != want.size || binary.LittleEndian.Uint64(rec) != want.id {
+			return fmt.Errorf("record %d of epoch %x has another content", n, m.id[:3])
+		}
+		for i, b := range rec[8:] {
+			if b != byte(want.id)+byte(i) {
+				return fmt.Errorf("record %d of epoch %x has a bad byte", n, m.id[:3])
+			}
+		}
+	}
+	return nil
+}
+
+func (l *life) receiveGap(m *modelEpoch, seq uint64, g Gap) error {
+	if _, ok := m.records[seq]; ok && g.First != seq {
+		return fmt.Errorf("gap has the number of record %d", seq)
+	}
+	if g.Reason == eventv1.LossReason_LOSS_REASON_DAMAGE && g.First != 0 {
+		if e := l.epochs[g.Lost]; e == nil || g.First <= e.synced {
+			return fmt.Errorf("damage %d to %d reported; nothing was damaged", g.First, g.Last)
+		}
+	} else if old, ok := m.gaps[seq]; ok && old != g {
+		return fmt.Errorf("gap %d has another content", seq)
+	}
+	m.gaps[seq] = g
+	l.seen = append(l.seen, g)
+	return nil
+}
+
+// act does one thing to the spool.
+func (l *life) act() error {
+	switch n := l.r.IntN(100); {
+	case n < 60:
+		return l.appendSome()
+	case n < 75:
+		return l.sync()
+	case n < 95:
+		return l.deliver()
+	case n < 96:
+		l.s.Rewind()
+	case n < 97:
+		l.stamp = [2]*privacy.Stamp{stampA, stampB}[l.r.IntN(2)]
+	case n < 98:
+		l.s.ReportLoss(eventv1.LossReason_LOSS_REASON_SOURCE_OVERRUN, 1)
+	default:
+		l.s.flushMu.Lock()
+		defer l.s.flushMu.Unlock()
+		return l.s.reclaim(true)
+	}
+	return nil
+}
+
+func (l *life) appendSome() error {
+	for range 1 + l.r.IntN(4) {
+		l.ids++
+		rec := l.buf[:8+l.r.IntN(200)]
+		if l.r.IntN(20) == 0 {
+			rec = l.buf[:8+l.r.IntN(len(l.buf)-8)]
+		}
+		binary.LittleEndian.PutUint64(rec, l.ids)
+		for i := range rec[8:] {
+			rec[8+i] = byte(l.ids) + byte(i)
+		}
+		if err := l.s.append(l.stamp, rec); err != nil {
+			return fmt.Errorf("append = %w; want nil", err)
+		}
+		l.cur.records[l.s.next-1] = modelRecord{l.ids, len(rec)}
+		l.cur.synced = max(l.cur.synced, l.s.durable) // append may have synced
+		l.stats.records++
+	}
+	return nil
+}
+
+func (l *life) sync() error {
+	before := l.s.next - 1
+	if err := l.s.Sync(); err != nil {
+		return fmt.Errorf("Sync = %w; want nil", err)
+	}
+	if l.s.durable < before {
+		return fmt.Errorf("durable after Sync = %d; want %d", l.s.durable, before)
+	}
+	l.cur.synced = l.s.durable
+	return nil
+}
+
+// deliver takes an item, and mostly the gateway acknowledges it.
+func (l *life) deliver() error {
+	item, ok, err := l.s.tryNext(1+l.r.IntN(20), 1+l.r.IntN(2000))
+	if err != nil || !ok {
+		return err
+	}
+	if err := l.receive(item); err != nil {
+		return err
+	}
+	m := l.epochs[item.Epoch]
+	last := item.First + uint64(max(1, len(item.Records))) - 1
+	switch n := l.r.IntN(20); {
+	case n < 3: // lost on its way
+		return nil
+	case n == 3 && item.Gap == nil:
+		if err := l.s.Refuse(item.Epoch, item.First, item.First, eventv1.LossReason_LOSS_REASON_REFUSED); err != nil {
+			return fmt.Errorf("Refuse(%d) = %w; want nil", item.First, err)
+		}
+		return nil
+	case n == 4:
+		last = item.First
+	}
+	if err := l.s.Ack(item.Epoch, last); err != nil {
+		return fmt.Errorf("Ack(%d) = %w; want nil", last, err)
+	}
+	m.acked = max(m.acked, last)
+	l.stats.acked++
+	for n, g := range m.gaps {
+		if n <= last {
+			l.told = append(l.told, g)
+			l.stats.lost += int(g.Count)
+			delete(m.gaps, n)
+		}
+	}
+	return nil
+}

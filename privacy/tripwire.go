@@ -1,0 +1,237 @@
+package privacy
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"slices"
+	"strings"
+
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+	privacyv1 "github.com/discreet-agent/discreet/proto/privacy/v1"
+	"golang.org/x/text/cases"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// tripwire looks over the bytes of every event that a Filter has cleared, for
+// the identities that its policy hides. It is there for our own mistakes: a rule
+// that lets a name through, a collector that puts one where no name belongs.
+// The tokens are those of the scrub, so what the scrub has passed does not trip
+// it; a name of two letters, which the scrub replaces only as a component of a
+// path, is not looked for.
+//
+// Not hidden, and so not looked for:
+//   - with username or upn at cleartext, account names or UPNs, wherever they
+//     stand;
+//   - the host's name, unless it names a person too, with device_name at
+//     cleartext, or at auto where the name is one that may leave clear.
+//
+// Left alone, since the policy gives what stands there away or it has a form
+// that holds no name:
+//   - a field whose class has level cleartext: username, upn, device_name,
+//     asset_id, device_serial, program_name, program_path, program_signer,
+//     domains, wifi_ssid; software is not one of them, since it is scrubbed at
+//     that level;
+//   - pseudonyms, roles, digests, addresses, and the words that rules write in
+//     place of a value;
+//   - in PLAIN text, words that systems and makers call themselves by, such as
+//     "ubuntu" or "laptop": there they are no person's, whoever has such a name.
+type tripwire struct {
+	rules  *rules
+	shown  origin // of which the policy hides no identity
+	host   bool   // the host's name is hidden
+	fields map[protoreflect.FullName]*tripMessage
+	kinds  [numKinds]*tripMessage
+
+	text, spare []byte // the value at hand, canonical; reused
+	fold        cases.Caser
+
+	seed  maphash.Seed
+	added int // of the tokens, when the slots of tame were filled
+	of    *scrubber
+	tame  [256]uint64 // hashes of values with rare letters that were found clean
+}
+
+// tripMessage says of each field of a message, by its number, how to look at it.
+type tripMessage struct{ of []tripField }
+
+type tripField struct {
+	how   tripHow
+	key   Key // NumKeys: PLAIN
+	level Level
+	inner *tripMessage
+}
+
+type tripHow uint8
+
+const (
+	tripText  tripHow = iota // also what the schema does not know
+	tripLeave                // the policy gives it away
+	tripInner
+	tripDigest
+)
+
+func newTripwire(p Policy, r *rules) *tripwire {
+	t := &tripwire{
+		rules: r, fold: cases.Fold(), seed: maphash.MakeSeed(),
+		fields: make(map[protoreflect.FullName]*tripMessage),
+	}
+	if p.Level(Username) == Cleartext {
+		t.shown |= ofAccount
+	}
+	if p.Level(UPN) == Cleartext {
+		t.shown |= ofUPN
+	}
+	t.host = r.ctx.Host == "" || r.deviceName(p.Level(DeviceName), r.ctx.Host) != r.ctx.Host
+	members := (&eventv1.Event{}).ProtoReflect().Descriptor().Fields()
+	for k := uint8(1); k < numKinds; k++ {
+		t.kinds[k] = t.compile(p, members.ByNumber(protoreflect.FieldNumber(kinds[k].number)).Message())
+	}
+	return t
+}
+
+// compile reads what the schema says about a message. Messages do not nest in
+// themselves.
+func (t *tripwire) compile(p Policy, d protoreflect.MessageDescriptor) *tripMessage {
+	if m := t.fields[d.FullName()]; m != nil {
+		return m
+	}
+	m := &tripMessage{}
+	t.fields[d.FullName()] = m
+	for i := range d.Fields().Len() {
+		fd := d.Fields().Get(i)
+		for len(m.of) <= int(fd.Number()) {
+			m.of = append(m.of, tripField{key: NumKeys})
+		}
+		f := &m.of[fd.Number()]
+		class := proto.GetExtension(fd.Options(), privacyv1.E_Class).(privacyv1.Class)
+		if key, ok := ParseKey(strings.ToLower(class.String())); ok {
+			f.key, f.level = key, p.Level(key)
+		}
+		switch {
+		case fd.Message() != nil:
+			f.how, f.inner = tripInner, t.compile(p, fd.Message())
+		case givenAway(f.key, f.level):
+			f.how = tripLeave
+		case fd.Kind() == protoreflect.BytesKind && f.key != WifiSSID:
+			f.how = tripDigest
+		}
+	}
+	return m
+}
+
+// givenAway reports whether a value of class k leaves as it is at level l.
+func givenAway(k Key, l Level) bool {
+	switch k {
+	case Username, UPN, DeviceName, AssetID, DeviceSerial, ProgramName, ProgramPath, ProgramSigner, Domains, WifiSSID:
+		return l == Cleartext
+	}
+	return false
+}
+
+// clean reports whether no hidden identity stands in the encoded message of an
+// event of kind k. Bytes that are no message are not clean.
+func (t *tripwire) clean(k uint8, b []byte) bool {
+	ok := t.scan(t.kinds[k], b)
+	if !ok { // what was found is not kept
+		clear(t.text[:cap(t.text)])
+		clear(t.spare[:cap(t.spare)])
+	}
+	return ok
+}
+
+func (t *tripwire) scan(m *tripMessage, b []byte) bool {
+	for len(b) > 0 {
+		tag, n := shortUvarint(b)
+		if n <= 0 {
+			return false
+		}
+		b = b[n:]
+		size, n := shortUvarint(b)
+		if n <= 0 {
+			return false
+		}
+		b = b[n:]
+		switch tag & 7 {
+		case 0: // a number
+		case 2:
+			if size > uint64(len(b)) {
+				return false
+			}
+			if !t.value(m, tag>>3, b[:size]) {
+				return false
+			}
+			b = b[size:]
+		default: // the filter writes no such field
+			return false
+		}
+	}
+	return true
+}
+
+// shortUvarint is binary.Uvarint, quick where the number has one byte.
+func shortUvarint(b []byte) (v uint64, n int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return binary.Uvarint(b)
+}
+
+// value reports whether the value of a field is clean.
+func (t *tripwire) value(m *tripMessage, number uint64, v []byte) bool {
+	f := tripField{key: NumKeys}
+	if number < uint64(len(m.of)) {
+		f = m.of[number]
+	}
+	switch f.how {
+	case tripInner:
+		return t.scan(f.inner, v)
+	case tripLeave:
+		return true
+	case tripDigest:
+		if len(v) == 32 {
+			return true
+		}
+	}
+	plain := f.key == NumKeys
+	if !t.finds(v, tripLook{plain: plain}) {
+		return true
+	}
+	return !plain && t.written(f.key, f.level, string(v))
+}
+
+// written reports whether v, in which an identity was found, is of a form that
+// the rule of k writes at level l and that holds no name.
+func (t *tripwire) written(k Key, l Level, v string) bool {
+	switch {
+	case l == Drop:
+		return false
+	case k == LocalAddresses, k == Destinations, k == WifiBSSID:
+		return plausible(k, l, v)
+	case k == Domains && l == List:
+		return v == "other" || slices.Contains(t.rules.domains, v)
+	case k == Domains && plausibleDomain(Hashed, v), k == WifiSSID && l == Label && (v == "corporate" || v == "other"):
+		return true
+	case k == ProgramSigner:
+		return v == "<person>" || slices.Contains(personalSigners[:], v)
+	case l == Hashed:
+		return pseudonym(v) || role(v)
+	case l == Auto:
+		made := machinePattern.MatchString(v) || assetPattern.MatchString(v)
+		return pseudonym(v) || made && !t.finds([]byte(v), tripLook{people: true})
+	}
+	return false
+}
+
+// hides reports whether a token stands for an identity that is hidden.
+func (t *tripwire) hides(o token, look tripLook) bool {
+	if o.host {
+		return t.host && !look.people
+	}
+	return o.from&t.shown == 0
+}
+
+// Format writes a fixed text, whatever the verb: a tripwire holds values.
+func (t *tripwire) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redactedText) }
