@@ -274,3 +274,21 @@ func TestTripwireFalsePositives(t *testing.T) {
 		t.Errorf("%d of %d names of files hold an account; want at most one in 200", hits, files)
 	}
 }
+
+// TestTripwireAllocatesNothing: neither for text of ASCII, nor for other text
+// that comes back.
+func TestTripwireAllocatesNothing(t *testing.T) {
+	f := NewFilter(preset(t, "balanced"), twentyPeople(), testKeys(t))
+	for _, text := range []string{
+		strings.Repeat("/usr/lib/x86_64-linux-gnu ", 2000), "/usr/share/приложения/Редактор", "line\nbreak",
+		"<user>/…/tool", norm.NFD.String("/usr/share/Ångström-Zubehör"), "\xff\xfe",
+	} {
+		v := []byte(text)
+		for _, look := range []tripLook{{}, {plain: true}} {
+			f.trip.finds(v, look)
+			if n := testing.AllocsPerRun(50, func() { f.trip.finds(v, look) }); n != 0 {
+				t.Errorf("finds(%.30q) allocates %v times; want 0", text, n)
+			}
+		}
+	}
+}

@@ -56,21 +56,25 @@ func (t *tripwire) finds(v []byte, look tripLook) bool {
 }
 
 // findsWide is finds for a value with letters beyond ASCII or with controls.
-// Such a value costs more; one that was clean of late costs its hash.
+// Such a value costs more, and two allocations where it is decomposed; one that
+// was clean of late costs its hash.
 func (t *tripwire) findsWide(v []byte, look tripLook) bool {
 	if s := t.rules.tokens; t.of != s || t.added != s.added {
 		t.of, t.added = s, s.added
 		clear(t.tame[:])
 	}
 	sum := maphash.Bytes(t.seed, v)
+	if look.plain { // what is no name there may be one elsewhere
+		sum = ^sum
+	}
 	slot := &t.tame[sum%uint64(len(t.tame))]
-	if *slot == sum && !look.plain && !look.people {
+	if *slot == sum && !look.people {
 		return false
 	}
 	if t.findsIn(t.canonical(v, false), look) || t.findsIn(t.canonical(v, true), look) {
 		return true
 	}
-	if !look.plain && !look.people {
+	if !look.people {
 		*slot = sum
 	}
 	return false
