@@ -145,12 +145,8 @@ func try(ctx context.Context, o options, m mutant) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	text, err := m.text()
-	if err != nil {
-		return "", err
-	}
 	file := filepath.Join(dir, filepath.Base(m.file))
-	if err := os.WriteFile(file, text, 0o600); err != nil {
+	if err := os.WriteFile(file, m.text(), 0o600); err != nil {
 		return "", err
 	}
 	original, err := filepath.Abs(m.file)

@@ -15,6 +15,7 @@ import (
 // mutant is one change to one file.
 type mutant struct {
 	file     string
+	src      []byte // of the file, as it was read
 	line     int
 	from, to int // the bytes that are replaced
 	with     string
@@ -24,12 +25,8 @@ type mutant struct {
 func (m mutant) place() string { return fmt.Sprintf("%s:%d", m.file, m.line) }
 
 // text returns the file with the change.
-func (m mutant) text() ([]byte, error) {
-	b, err := os.ReadFile(m.file)
-	if err != nil {
-		return nil, err
-	}
-	return append(append(b[:m.from:m.from], m.with...), b[m.to:]...), nil
+func (m mutant) text() []byte {
+	return append(append(m.src[:m.from:m.from], m.with...), m.src[m.to:]...)
 }
 
 // findAll returns the mutants of the value rules, the pseudonyms and the
@@ -108,7 +105,7 @@ func (f *finder) replace(from, to int, with string) {
 		name += fmt.Sprintf(" (%d)", f.seen[name])
 	}
 	line := 1 + strings.Count(string(f.src[:from]), "\n")
-	f.out = append(f.out, mutant{file: f.file, line: line, from: from, to: to, with: with, name: name})
+	f.out = append(f.out, mutant{file: f.file, src: f.src, line: line, from: from, to: to, with: with, name: name})
 }
 
 func (f *finder) textOf(n ast.Node) string {
