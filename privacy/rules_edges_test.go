@@ -78,3 +78,37 @@ func TestRuleEdges(t *testing.T) {
 		})
 	}
 }
+
+func TestRoleEdges(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		system OS
+		sid    string
+		want   string
+	}{
+		{"nobody of macOS", Darwin, "4294967294", roleService},
+		{"no nobody of Linux", Linux, "4294967294", ""},
+		{"longest uid that is read", Linux, strings.Repeat("0", maxName), roleSystem},
+		{"a longer one", Linux, strings.Repeat("0", maxName+1), ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := testRules(t, row.system)
+			if got := r.accounts.roleOfSID(row.sid); got != row.want {
+				t.Errorf("roleOfSID of %d digits = %q; want %q", len(row.sid), got, row.want)
+			}
+		})
+	}
+	r := testRules(t, Windows)
+	if got, want := r.username(Hashed, `AzureAD\j@corp.example`, ""), r.username(Hashed, `corp.example\j`, ""); got != want {
+		t.Errorf("username of one letter with a realm on both sides = %q; want %q", got, want)
+	}
+}
+
+func TestHexEdges(t *testing.T) {
+	for _, last := range []string{"g", "G", "`", "@", "/"} {
+		in := "a4:cf:12:34:56:7" + last
+		if got := testRules(t, Linux).wifiBSSID(Cleartext, in); got != "" {
+			t.Errorf("wifiBSSID(%q) = %q; want nothing", in, got)
+		}
+	}
+}

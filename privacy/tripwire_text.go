@@ -193,8 +193,8 @@ func marked(text []byte, i, end int) bool {
 }
 
 // systemWord reports whether systems and makers call themselves so. An account
-// may be called like the system that it came with, a host like its model: the
-// word in a kernel's version names nobody.
+// may be called like the system that it came with, a host like its model, a Max
+// like his processor: the word in a kernel's version names nobody.
 func systemWord(word string) bool {
 	switch word {
 	case "linux", "debian", "ubuntu", "fedora", "centos", "rocky", "alma", "almalinux", "redhat", "opensuse", "suse",
@@ -202,7 +202,7 @@ func systemWord(word string) bool {
 		"windows", "microsoft", "darwin", "macos", "macbook", "imac", "apple", "azure", "google", "intel", "amd", "arm",
 		"lenovo", "thinkpad", "dell", "latitude", "hewlett", "packard", "acer", "asus", "toshiba", "fujitsu", "samsung",
 		"qemu", "kvm", "vmware", "virtualbox", "xen", "virtual", "laptop", "notebook", "desktop", "tablet", "server",
-		"workstation", "other", "user", "default", "process", "connection", "domain", "focus", "activity", "wifi",
+		"workstation", "surface", "precision", "standard", "common", "core", "xeon", "ryzen", "epyc", "max", "ultra", "other", "user", "default", "process", "connection", "domain", "focus", "activity", "wifi",
 		"logon", "device", "software":
 		return true
 	}
