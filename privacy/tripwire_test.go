@@ -88,6 +88,9 @@ func TestTripwirePasses(t *testing.T) {
 	}{
 		{"parts of words", "tom,ann", "h", nil, kernelEvent("custom channel annex atom")},
 		{"two letters", "li", "h", nil, kernelEvent("li")},
+		{"digest with the bytes of a name", "jdoe", "h", nil, &eventv1.Event{Kind: &eventv1.Event_PolicyApplied{
+			PolicyApplied: &eventv1.PolicyApplied{Digest: []byte("\x00jdoe\x00 32 bytes, at random - - -")},
+		}}},
 		{"pseudonym", "t1,abc", "h", nil, role("abc")},
 		{"role", "system,service", "h", nil, role("root")},
 		{"hex digest", "abcdef0123,face", "h", nil, kernelEvent(hex.EncodeToString([]byte("\x0f\xac\xe0 0123456789")))},
@@ -174,12 +177,17 @@ func TestTripwireRefusesWhatIsNoMessage(t *testing.T) {
 		"cut tag":       {0x80},
 		"cut number":    {0x08, 0x80},
 		"cut text":      {0x4a, 5, 'x'},
+		"nothing":       {0x08},
 		"group":         {0x0b, 0},
 		"unknown field": append([]byte{0xfa, 0x7f, 4}, "jdoe"...),
 	} {
 		if f.trip.clean(kindDevice, b) {
 			t.Errorf("clean(%s) = true; want false", name)
 		}
+	}
+	ssid := append([]byte{0x12, 32}, "jdoe's network of 32 bytes, x -- "[:32]...)
+	if f.trip.clean(kindWifiLink, ssid) {
+		t.Error("clean(raw SSID as long as a digest) = true; want false")
 	}
 	if !f.trip.clean(kindDevice, append([]byte{0xfa, 0x7f, 3}, "6.1"...)) {
 		t.Error("clean(unknown field without a name) = false; want true")
