@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e crash kills bench soak fuzz size deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e crash kills mutation bench soak fuzz size deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -67,6 +67,9 @@ crash: ## the spool's crash simulator, 20,000 power losses
 
 kills: build ## 50 kill -9 of the agent and 50 of the gateway under load
 	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run Kill -v ./cmd/e2e
+
+mutation: ## breaks the value rules in MUTANTS places (default 150; all), one at a time: each must turn a test red
+	$(GO) run ./.ci/mutation $(if $(filter all,$(MUTANTS)),-all,-sample $(or $(MUTANTS),150))
 
 bench: ## ns and allocations of the filter, bytes on the wire, spool and store
 	$(GO) test -run '^$$' -bench . -benchmem -tags $(TAGS) ./privacy ./agent/uplink ./agent/spool ./gateway/...

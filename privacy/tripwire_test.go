@@ -88,6 +88,9 @@ func TestTripwirePasses(t *testing.T) {
 	}{
 		{"parts of words", "tom,ann", "h", nil, kernelEvent("custom channel annex atom")},
 		{"two letters", "li", "h", nil, kernelEvent("li")},
+		{"digest with the bytes of a name", "jdoe", "h", nil, &eventv1.Event{Kind: &eventv1.Event_PolicyApplied{
+			PolicyApplied: &eventv1.PolicyApplied{Digest: []byte("\x00jdoe\x00 32 bytes, at random - - -")},
+		}}},
 		{"pseudonym", "t1,abc", "h", nil, role("abc")},
 		{"role", "system,service", "h", nil, role("root")},
 		{"hex digest", "abcdef0123,face", "h", nil, kernelEvent(hex.EncodeToString([]byte("\x0f\xac\xe0 0123456789")))},
@@ -174,12 +177,17 @@ func TestTripwireRefusesWhatIsNoMessage(t *testing.T) {
 		"cut tag":       {0x80},
 		"cut number":    {0x08, 0x80},
 		"cut text":      {0x4a, 5, 'x'},
+		"nothing":       {0x08},
 		"group":         {0x0b, 0},
 		"unknown field": append([]byte{0xfa, 0x7f, 4}, "jdoe"...),
 	} {
 		if f.trip.clean(kindDevice, b) {
 			t.Errorf("clean(%s) = true; want false", name)
 		}
+	}
+	ssid := append([]byte{0x12, 32}, "jdoe's network of 32 bytes, x -- "[:32]...)
+	if f.trip.clean(kindWifiLink, ssid) {
+		t.Error("clean(raw SSID as long as a digest) = true; want false")
 	}
 	if !f.trip.clean(kindDevice, append([]byte{0xfa, 0x7f, 3}, "6.1"...)) {
 		t.Error("clean(unknown field without a name) = false; want true")
@@ -272,5 +280,23 @@ func TestTripwireFalsePositives(t *testing.T) {
 	t.Logf("%d accounts, %d files, %d bytes: %d hits, %.4f %%", len(people), files, bytes, hits, 100*rate)
 	if rate > 0.005 {
 		t.Errorf("%d of %d names of files hold an account; want at most one in 200", hits, files)
+	}
+}
+
+// TestTripwireAllocatesNothing: neither for text of ASCII, nor for other text
+// that comes back.
+func TestTripwireAllocatesNothing(t *testing.T) {
+	f := NewFilter(preset(t, "balanced"), twentyPeople(), testKeys(t))
+	for _, text := range []string{
+		strings.Repeat("/usr/lib/x86_64-linux-gnu ", 2000), "/usr/share/приложения/Редактор", "line\nbreak",
+		"<user>/…/tool", norm.NFD.String("/usr/share/Ångström-Zubehör"), "\xff\xfe",
+	} {
+		v := []byte(text)
+		for _, look := range []tripLook{{}, {plain: true}} {
+			f.trip.finds(v, look)
+			if n := testing.AllocsPerRun(50, func() { f.trip.finds(v, look) }); n != 0 {
+				t.Errorf("finds(%.30q) allocates %v times; want 0", text, n)
+			}
+		}
 	}
 }

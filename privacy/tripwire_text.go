@@ -56,21 +56,25 @@ func (t *tripwire) finds(v []byte, look tripLook) bool {
 }
 
 // findsWide is finds for a value with letters beyond ASCII or with controls.
-// Such a value costs more; one that was clean of late costs its hash.
+// Such a value costs more, and two allocations where it is decomposed; one that
+// was clean of late costs its hash.
 func (t *tripwire) findsWide(v []byte, look tripLook) bool {
 	if s := t.rules.tokens; t.of != s || t.added != s.added {
 		t.of, t.added = s, s.added
 		clear(t.tame[:])
 	}
 	sum := maphash.Bytes(t.seed, v)
+	if look.plain { // what is no name there may be one elsewhere
+		sum = ^sum
+	}
 	slot := &t.tame[sum%uint64(len(t.tame))]
-	if *slot == sum && !look.plain && !look.people {
+	if *slot == sum && !look.people {
 		return false
 	}
 	if t.findsIn(t.canonical(v, false), look) || t.findsIn(t.canonical(v, true), look) {
 		return true
 	}
-	if !look.plain && !look.people {
+	if !look.people {
 		*slot = sum
 	}
 	return false
@@ -189,8 +193,8 @@ func marked(text []byte, i, end int) bool {
 }
 
 // systemWord reports whether systems and makers call themselves so. An account
-// may be called like the system that it came with, a host like its model: the
-// word in a kernel's version names nobody.
+// may be called like the system that it came with, a host like its model, a Max
+// like his processor: the word in a kernel's version names nobody.
 func systemWord(word string) bool {
 	switch word {
 	case "linux", "debian", "ubuntu", "fedora", "centos", "rocky", "alma", "almalinux", "redhat", "opensuse", "suse",
@@ -198,7 +202,7 @@ func systemWord(word string) bool {
 		"windows", "microsoft", "darwin", "macos", "macbook", "imac", "apple", "azure", "google", "intel", "amd", "arm",
 		"lenovo", "thinkpad", "dell", "latitude", "hewlett", "packard", "acer", "asus", "toshiba", "fujitsu", "samsung",
 		"qemu", "kvm", "vmware", "virtualbox", "xen", "virtual", "laptop", "notebook", "desktop", "tablet", "server",
-		"workstation", "other", "user", "default", "process", "connection", "domain", "focus", "activity", "wifi",
+		"workstation", "surface", "precision", "standard", "common", "core", "xeon", "ryzen", "epyc", "max", "ultra", "other", "user", "default", "process", "connection", "domain", "focus", "activity", "wifi",
 		"logon", "device", "software":
 		return true
 	}

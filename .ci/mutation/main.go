@@ -1,0 +1,209 @@
+// Mutation breaks the value rules on purpose, in one place at a time, and asks
+// their tests whether they notice. No file of the tree is changed: each mutant
+// is laid over it for one run of "go test". A mutant that no test notices is a
+// rule that no test holds, unless it is proven to be no change at all: those
+// stand in equivalent.txt, each with the reason. Any other makes the run fail.
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The outcomes of a mutant.
+const (
+	killed     = "killed"
+	survived   = "survived"
+	noBuild    = "not compiling"
+	equivalent = "equivalent"
+)
+
+// noBuildMark is what "go test" prints where a package does not compile.
+const noBuildMark = "[build failed]"
+
+func main() {
+	all := flag.Bool("all", false, "run every mutant")
+	sample := flag.Int("sample", 150, "how many mutants to run: the same ones each time")
+	only := flag.String("only", "", "only mutants whose name contains this")
+	list := flag.Bool("list", false, "print the names of the mutants and run none")
+	parallel := flag.Int("parallel", 2, "how many runs at a time")
+	limit := flag.Duration("timeout", 40*time.Second, "the longest run; a longer one counts as killed")
+	tests := flag.String("run", "Test|Fuzz", "the tests to ask")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ok, err := run(ctx, options{*all, *sample, *only, *list, *parallel, *limit, *tests})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutation:", err)
+	}
+	if err != nil || !ok {
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	all      bool
+	sample   int
+	only     string
+	list     bool
+	parallel int
+	limit    time.Duration
+	tests    string
+}
+
+// run reports whether every mutant that ran was killed or is known to change
+// nothing.
+func run(ctx context.Context, o options) (bool, error) {
+	mutants, err := findAll("privacy")
+	if err != nil {
+		return false, err
+	}
+	known, err := readEquivalent(".ci/mutation/equivalent.txt", mutants)
+	if err != nil {
+		return false, err
+	}
+	total := len(mutants)
+	mutants = choose(mutants, o)
+	if o.list {
+		for _, m := range mutants {
+			fmt.Println(m.name)
+		}
+		return true, nil
+	}
+	if out, err := ask(ctx, o, "{}"); err != nil {
+		return false, fmt.Errorf("the tests fail without a mutant: %w\n%s", err, out)
+	}
+	fmt.Printf("%d mutants, %d of them run\n", total, len(mutants))
+	outcomes, err := runAll(ctx, o, mutants, known)
+	if err != nil {
+		return false, err
+	}
+	return report(mutants, outcomes), nil
+}
+
+// choose takes the mutants that o asks for. A sample is taken by the hash of
+// the name: a change elsewhere does not change it.
+func choose(list []mutant, o options) []mutant {
+	list = slices.DeleteFunc(list, func(m mutant) bool { return !strings.Contains(m.name, o.only) })
+	if o.all || len(list) <= o.sample {
+		return list
+	}
+	hash := func(m mutant) string { h := sha256.Sum256([]byte(m.name)); return string(h[:]) }
+	slices.SortFunc(list, func(a, b mutant) int { return cmp.Compare(hash(a), hash(b)) })
+	list = list[:o.sample]
+	slices.SortFunc(list, func(a, b mutant) int { return cmp.Or(cmp.Compare(a.file, b.file), a.from-b.from) })
+	return list
+}
+
+// runAll returns the outcome of each mutant.
+func runAll(ctx context.Context, o options, mutants []mutant, known map[string]bool) ([]string, error) {
+	outcomes, errs := make([]string, len(mutants)), make([]error, len(mutants))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range max(1, o.parallel) {
+		wg.Go(func() {
+			for i := range next {
+				if known[mutants[i].name] {
+					outcomes[i] = equivalent
+					continue
+				}
+				outcomes[i], errs[i] = try(ctx, o, mutants[i])
+				if outcomes[i] == survived {
+					fmt.Println("survived", mutants[i].place(), mutants[i].name)
+				}
+			}
+		})
+	}
+	for i := range mutants {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return outcomes, errors.Join(errs...)
+}
+
+// try runs the tests on one mutant.
+func try(ctx context.Context, o options, m mutant) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "mutant")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, filepath.Base(m.file))
+	if err := os.WriteFile(file, m.text(), 0o600); err != nil {
+		return "", err
+	}
+	original, err := filepath.Abs(m.file)
+	if err != nil {
+		return "", err
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: file}})
+	if err != nil {
+		return "", err
+	}
+	out, err := ask(ctx, o, string(overlay))
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err == nil:
+		return survived, nil
+	case strings.Contains(out, noBuildMark):
+		return noBuild, nil
+	case errors.As(err, &exit):
+		return killed, nil
+	}
+	return "", err
+}
+
+// ask runs the tests with an overlay, and returns what they print.
+func ask(ctx context.Context, o options, overlay string) (string, error) {
+	file, err := os.CreateTemp("", "overlay*.json")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(file.Name())
+	if _, err := file.WriteString(overlay); err != nil {
+		return "", err
+	}
+	if err := file.Close(); err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-short", "-failfast", "-vet=off",
+		"-timeout", o.limit.String(), "-run", o.tests, "-overlay", file.Name(), "./privacy")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// report prints the counts and the survivors, and reports whether there are
+// none.
+func report(mutants []mutant, outcomes []string) bool {
+	count := make(map[string]int)
+	for _, o := range outcomes {
+		count[o]++
+	}
+	fmt.Printf("%d killed, %d survived, %d equivalent, %d not compiling\n",
+		count[killed], count[survived], count[equivalent], count[noBuild])
+	for i, m := range mutants {
+		if outcomes[i] == survived {
+			fmt.Printf("%s: %s\n", m.place(), m.name)
+		}
+	}
+	return count[survived] == 0
+}
