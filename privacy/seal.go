@@ -129,6 +129,19 @@ func SealedShape(b []byte) bool {
 	return (len(b) == frame+sealSmall || len(b) == frame+sealLarge) && b[0] == sealVersion
 }
 
+// PseudonymShape reports whether v has the form of a pseudonym.
+func PseudonymShape(v string) bool { return pseudonym(v) }
+
+// OfficerKeyIDShape reports whether v can be an OfficerPublic's ID.
+func OfficerKeyIDShape(v string) bool {
+	for i := range len(v) {
+		if (v[i] < '0' || v[i] > '9') && (v[i] < 'a' || v[i] > 'f') {
+			return false
+		}
+	}
+	return len(v) == 8
+}
+
 // Open returns the name that was sealed beside pseudonym, or ErrSeal.
 func Open(k *OfficerKey, sealed []byte, pseudonym string) (string, error) {
 	if !SealedShape(sealed) {
