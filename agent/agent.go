@@ -68,6 +68,7 @@ type Agent struct {
 	sups   []*supervisor
 	uplink *uplink.Client
 	pauses *pauses
+	sealed *sealedNames
 
 	mu     sync.Mutex // guards what follows
 	loaded *configs.Loaded
@@ -101,6 +102,10 @@ func New(o Options) (*Agent, error) {
 	a.spool = sp
 	a.pauses = newPauses(set.StateDir)
 	a.pipe = newPipeline(o.Log, sp, time.Now)
+	a.pipe.identified = a.keepIdentities
+	if a.sealed, err = openSealedNames(set.StateDir); err != nil {
+		o.Log.Error("sealed names begin anew", "err", err)
+	}
 	for _, spec := range a.o.Specs {
 		a.sups = append(a.sups, newSupervisor(o.Log, spec, a.pipe.emit))
 	}
@@ -109,7 +114,7 @@ func New(o Options) (*Agent, error) {
 		Proxy: set.Gateway.Proxy, ProxyCredentialsFile: set.Gateway.ProxyCredentialsFile,
 		TLS: a.clientTLS, AgentVersion: o.Version, Log: o.Log,
 		Linger: o.Linger, FirstJitter: o.FirstReconnect, Health: a.spoolSize,
-		OnDirective: a.directive,
+		OnDirective: a.directive, Identities: a.identities,
 	})
 	return a, nil
 }

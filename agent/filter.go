@@ -28,12 +28,17 @@ func (a *Agent) newFilter(l *configs.Loaded) (*privacy.Filter, []string, error) 
 
 // pseudonyms returns the key that the settings ask for. Mode auto is tenant_key
 // where a key file is set, else device_key: a key made on this device, at first
-// use.
+// use. Mode sealed takes that key too, and seals each name for the officer.
 func pseudonyms(l *configs.Loaded) (*privacy.Pseudonyms, error) {
 	p := l.Settings.Privacy.Pseudonym
 	switch p.Source() {
 	case "sealed":
-		return nil, errors.New("pseudonym mode sealed is not in this version; hint: use tenant_key or device_key")
+		officer, err := privacy.ReadOfficerPublic(p.OfficerKeyFile)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := deviceKey(filepath.Join(l.Settings.StateDir, "device.key"))
+		return keys.SealTo(officer), err
 	case "tenant_key":
 		return privacy.ReadKeyFile(p.TenantKeyFile, p.KeyID)
 	}

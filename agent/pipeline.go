@@ -29,6 +29,8 @@ type pipeline struct {
 	now  func() time.Time
 	wake chan struct{} // told when the first summary begins to wait
 
+	identified func([]privacy.Identity) // told of people seen first, in mode sealed; nil: nobody listens
+
 	mu      sync.Mutex // guards what follows
 	filter  *privacy.Filter
 	flush   time.Duration
@@ -65,6 +67,10 @@ func (p *pipeline) emit(ev *eventv1.Event) bool {
 	c, ok := p.filter.Apply(ev)
 	if len(p.watchers) > 0 {
 		p.tell(ev, c, ok)
+	}
+	// The name is on disk before the event that needs it.
+	if fresh := p.filter.NewIdentities(); len(fresh) > 0 && p.identified != nil {
+		p.identified(fresh)
 	}
 	if !ok {
 		if p.filter.Tripped() != tripped {

@@ -39,8 +39,9 @@ var ErrWeakKey = errors.New("pseudonym key is too weak")
 // Pseudonyms makes keyed pseudonyms. It holds a secret: it prints as
 // <redacted>. It may be used by many goroutines at once.
 type Pseudonyms struct {
-	id   string
-	keys [numPurposes][]byte
+	id      string
+	keys    [numPurposes][]byte
+	officer *OfficerPublic // of mode sealed
 }
 
 // NewPseudonyms makes pseudonyms with a secret of at least 32 random bytes. It

@@ -16,7 +16,15 @@ func openKeyFile(path string) (*os.File, error) {
 // checkKeyMode refuses a key that more than its owner can read or change.
 func checkKeyMode(path string, mode os.FileMode) error {
 	if mode.Perm()&0o077 != 0 {
-		return fmt.Errorf("pseudonym key file %s is open to group or others (mode %04o)\nhint: chmod 0600 %s", path, mode.Perm(), path)
+		return fmt.Errorf("key file %s is open to group or others (mode %04o)\nhint: chmod 0600 %s", path, mode.Perm(), path)
+	}
+	return nil
+}
+
+// checkPublicMode refuses a public key that more than its owner can change.
+func checkPublicMode(path string, mode os.FileMode) error {
+	if mode.Perm()&0o022 != 0 {
+		return fmt.Errorf("officer key file %s can be changed by group or others (mode %04o)\nhint: chmod 0644 %s", path, mode.Perm(), path)
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ type rules struct {
 	tokens  *scrubber
 	learned int  // how many of known came from events
 	frozen  bool // learns nothing: a trial answers alike in any order
+	sealed  sealed
 
 	users                                 memo[userMemo]
 	upns, sids, devices, serials, locals  memo[string]

@@ -185,6 +185,7 @@ func (r *rules) username(l Level, name, sid string) string {
 	switch {
 	case l == Hashed:
 		out = hashedUser(r.keys, r.accounts.host, user)
+		r.note(user, out)
 	case l == Cleartext && user.name != "":
 		out = clearText(name, maxName)
 	}
@@ -201,10 +202,15 @@ func hashedUser(keys *Pseudonyms, host string, user account) string {
 	if user.name == "" {
 		return ""
 	}
+	return keys.make(purposeUser, canonicalUser(host, user))
+}
+
+// canonicalUser is what stands for an account on every device: realm and name.
+func canonicalUser(host string, user account) string {
 	if user.realm == "" {
 		user.realm = "local:" + host
 	}
-	return keys.make(purposeUser, user.realm+"\x1f"+user.name)
+	return user.realm + "\x1f" + user.name
 }
 
 // upn gives nothing for what is no address: such fields hold display names. The

@@ -66,6 +66,7 @@ type pump struct {
 	leaving    bool // the gateway drains: no new batches
 	drainAfter time.Duration
 	lastHealth time.Time
+	identified int // how many identities this stream has sent
 	logged     map[string]bool
 
 	acked     bool
@@ -256,6 +257,9 @@ func (p *pump) admit(f *flight) error {
 // send sends a flight, and its policy before it where the stream has not seen
 // that yet.
 func (p *pump) send(f *flight) error {
+	if err := p.identify(); err != nil {
+		return err
+	}
 	if f.gap == nil && !p.policies[f.stamp.Digest] {
 		if len(p.policies) >= maxPolicies {
 			clear(p.policies)
@@ -280,6 +284,20 @@ func (p *pump) send(f *flight) error {
 		p.pauseUntil = time.Now().Add(slowPace)
 	}
 	return p.side()
+}
+
+// identify sends the identities that this stream has not seen.
+func (p *pump) identify() error {
+	if p.c.o.Identities == nil {
+		return nil
+	}
+	list := p.c.o.Identities()
+	for ; p.identified < len(list); p.identified++ {
+		if err := p.stream.Send(&uplinkv1.Up{Message: &uplinkv1.Up_Identity{Identity: list[p.identified]}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // side sends what goes beside the records, if there is any.

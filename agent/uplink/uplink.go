@@ -64,6 +64,10 @@ type Options struct {
 	// Health, if set, says how much waits in the spool. It is sent beside other
 	// messages, at most every five minutes, and never wakes an idle client.
 	Health func() (events, bytes uint64)
+	// Identities, if set, returns the sealed names of mode sealed. They go before
+	// the next batch: all of them on each stream, then what was added. The list
+	// may only grow. It must not block.
+	Identities func() []*uplinkv1.Identity
 	// OnDirective is told of each directive, after the client has followed what
 	// concerns the pace. It must not block.
 	OnDirective func(uplinkv1.DirectiveCode)

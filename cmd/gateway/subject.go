@@ -20,7 +20,7 @@ import (
 type selectFlags struct {
 	users, pseudonyms, aliases                      []string
 	device, deviceName, keyFile, keyID, realm, host string
-	os                                              string
+	os, officerKey                                  string
 }
 
 func (f *selectFlags) add(c *cobra.Command) {
@@ -30,6 +30,7 @@ func (f *selectFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.deviceName, "device-name", "", "a device by its name")
 	c.Flags().StringVar(&f.keyFile, "key-file", "", "the pseudonym key, to turn clear names into pseudonyms")
 	c.Flags().StringVar(&f.keyID, "key-id", "", "the id of that key (default: made from the key)")
+	c.Flags().StringVar(&f.officerKey, "officer-key", "", "the officer's private key, to open the sealed names of devices in mode sealed")
 	c.Flags().StringVar(&f.realm, "realm", "", "the realm of the account, such as corp.example.com")
 	c.Flags().StringVar(&f.host, "host", "", "the device's host name, for an account that is local to it")
 	c.Flags().StringSliceVar(&f.aliases, "alias", nil, "realms that are one, FROM=TO, as realm_aliases of the agents says; repeat for more")
@@ -41,6 +42,7 @@ func (f *selectFlags) selector() (duties.Selector, error) {
 	sel := duties.Selector{
 		Kind: gateway.Person, Names: f.users, Pseudonyms: f.pseudonyms, Device: gateway.Device(f.device),
 		KeyFile: f.keyFile, KeyID: f.keyID, Realm: f.realm, Host: f.host, OS: privacy.OS(f.os),
+		OfficerKeyFile: f.officerKey,
 	}
 	for _, alias := range f.aliases {
 		from, to, ok := strings.Cut(alias, "=")

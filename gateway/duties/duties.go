@@ -56,6 +56,13 @@ func (d *Duties) find(ctx context.Context, s Selector) ([]gateway.Subject, error
 	if err != nil {
 		return nil, err
 	}
+	if s.OfficerKeyFile != "" {
+		more, err := d.unseal(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		q.Names = append(q.Names, more...)
+	}
 	return d.Store.Subjects(ctx, q)
 }
 

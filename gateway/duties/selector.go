@@ -22,6 +22,8 @@ type Selector struct {
 	Host       string          // the machine on which such a name may be a local account
 	OS         privacy.OS      // whose rules for names apply
 	Aliases    []privacy.Alias // realms that are one
+
+	OfficerKeyFile string // opens the sealed names of devices in mode sealed
 }
 
 // query turns the selector into what a store understands. An empty one selects

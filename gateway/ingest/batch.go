@@ -60,6 +60,7 @@ func (t *session) batch(b *uplinkv1.Batch) error {
 	t.s.count.batches.Add(1)
 	t.s.count.events.Add(uint64(len(h.events)))
 	t.note(b.GetPolicyDigest(), h.events)
+	t.settleIdentities()
 	return t.ack(b.GetEpoch(), b.GetFirstSeq()+uint64(b.GetCount())-1)
 }
 

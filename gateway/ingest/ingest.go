@@ -6,8 +6,8 @@
 // is decided by gateway/access, what is kept by the store. The address of a peer
 // is not read, not stored and not logged; a log line names a device by its id.
 //
-// Identity and ConfigStatus messages are counted and go no further: no answer is
-// given and nothing of them is kept.
+// ConfigStatus messages are counted and go no further. An Identity is kept for as
+// long as the store holds its person. Neither is answered.
 package ingest
 
 import (
@@ -98,6 +98,8 @@ type Options struct {
 	// Field names the field of the schema that an error of Check is about; nil:
 	// none is named.
 	Field func(error) string
+	// Identities keeps sealed names; nil: they are counted and dropped.
+	Identities gateway.IdentityStore
 
 	HelloWithin  time.Duration // 10 s
 	StoreWithin  time.Duration // 30 s: how long the store may take for a batch

@@ -46,12 +46,13 @@ type session struct {
 	digest    []byte // of the newest policy, as noted in the registry
 	policies  map[[32]byte]privacy.Policy
 	logged    map[string]bool
+	pending   map[string]gateway.Identity // by pseudonym; their people are not in the store yet
 }
 
 func newSession(s *Server, stream uplinkv1.Uplink_StreamServer, dev gateway.Device, cert *x509.Certificate) *session {
 	return &session{
 		s: s, stream: stream, ctx: stream.Context(), dev: dev, cert: cert, ups: make(chan received),
-		permitted: time.Now(), policies: map[[32]byte]privacy.Policy{}, logged: map[string]bool{},
+		permitted: time.Now(), policies: map[[32]byte]privacy.Policy{}, logged: map[string]bool{}, pending: map[string]gateway.Identity{},
 	}
 }
 
@@ -193,7 +194,7 @@ func (t *session) take(up *uplinkv1.Up) error {
 	case *uplinkv1.Up_Health:
 		t.touch(false)
 	case *uplinkv1.Up_Identity:
-		t.s.count.identities.Add(1)
+		t.identity(m.Identity)
 	case *uplinkv1.Up_ConfigStatus:
 		t.s.count.reports.Add(1)
 	default:

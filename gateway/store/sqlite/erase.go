@@ -65,6 +65,9 @@ func (s *Store) delete(ctx context.Context, p picked) (e gateway.Erased, err err
 				_, err = tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE source IN (SELECT value FROM json_each(?))`, intList(p.machines))
 			}
 		}
+		if err == nil {
+			err = pruneIdentities(ctx, tx)
+		}
 		return err
 	})
 	if err != nil || len(p.machines) == 0 {
@@ -132,6 +135,9 @@ func (s *Store) anonymise(ctx context.Context, p picked) (e gateway.Erased, err 
 		if err == nil {
 			_, err = tx.ExecContext(ctx, `UPDATE device SET asset_id = '', tags = '[]' WHERE source IN (SELECT value FROM json_each(?))`, intList(p.machines))
 		}
+		if err == nil {
+			err = pruneIdentities(ctx, tx)
+		}
 		return err
 	})
 	return e, err
@@ -196,6 +202,9 @@ func (s *Store) dropOrphans(ctx context.Context) (int64, error) {
 	var n int64
 	err = s.write(ctx, func(tx *sql.Tx) (err error) {
 		n, err = affected(tx.ExecContext(ctx, `DELETE FROM subject WHERE id IN (SELECT unhex(value) FROM json_each(?))`, hexList(left)))
+		if err == nil {
+			err = pruneIdentities(ctx, tx)
+		}
 		return err
 	})
 	return n, err

@@ -122,7 +122,7 @@ func (s *Store) dropStrangers(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		return pruneIdentities(ctx, tx)
 	})
 }
 

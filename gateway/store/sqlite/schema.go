@@ -54,6 +54,10 @@ CREATE TABLE IF NOT EXISTS token(
   id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, grp TEXT NOT NULL,
   uses_left INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
   revoked INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS identity(
+  source INTEGER NOT NULL REFERENCES source(idx), pseudonym TEXT NOT NULL,
+  officer_key TEXT NOT NULL, sealed BLOB NOT NULL,
+  PRIMARY KEY(source, pseudonym, officer_key)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS policy(digest BLOB PRIMARY KEY, levels TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS figure(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO figure(name, value) VALUES('skipped', 0), ('floor_day', 0);
@@ -72,8 +76,9 @@ CREATE TABLE IF NOT EXISTS acked(
   PRIMARY KEY(epoch, first)) STRICT, WITHOUT ROWID;
 `
 
-// schemaVersion stands in user_version of every file with a schema.
-const schemaVersion = 1
+// schemaVersion stands in user_version of every file with a schema. Version 2
+// added identity; the statements above make what an older file lacks.
+const schemaVersion = 2
 
 // The pragmas of every connection. secure_delete overwrites what is freed;
 // temp_store keeps what is sorted off the disk; FULL makes a commit durable in

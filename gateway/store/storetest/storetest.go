@@ -24,7 +24,7 @@ var Now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // Run runs the suite.
 func Run(t *testing.T, open func(t *testing.T, dir string) gateway.Store) {
-	for _, c := range slices.Concat(appendCases, peopleCases, machineCases, readCases, modelCases) {
+	for _, c := range slices.Concat(appendCases, peopleCases, machineCases, readCases, modelCases, identityCases) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir() + "/store"
 			c.run(&fixture{T: t, open: open, dir: dir, Store: open(t, dir)})
