@@ -230,6 +230,7 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.mu.Unlock()
 	a.pipe.use(filter, l.Settings.Summary.Flush)
 	a.replan(ctx)
+	a.record(l)
 	digest := l.Policy.Digest()
 	a.log.Info("policy in force", "digest", fmt.Sprintf("%x", digest[:8]), "preset", l.Settings.Privacy.Preset,
 		"changed", old.Policy.Digest() != digest, "degraded", l.Degraded, "only_health", l.OnlyHealth)

@@ -71,6 +71,8 @@ func (a *Agent) answer(q view.Request) (any, error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		return json.RawMessage(a.loaded.ShowJSON()), nil
+	case "privacy_history":
+		return a.history()
 	}
 	return nil, fmt.Errorf("unknown command %.40q", q.Command)
 }

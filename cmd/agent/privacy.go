@@ -25,7 +25,7 @@ import (
 
 func privacyCommand(s *shared) *cobra.Command {
 	c := &cobra.Command{Use: "privacy", Short: "what may leave this device, and what would become of a value"}
-	c.AddCommand(privacyShow(s), privacyExplain(s), privacyTry(s), privacyPreview(s))
+	c.AddCommand(privacyShow(s), privacyExplain(s), privacyTry(s), privacyPreview(s), privacyHistory(s))
 	return c
 }
 
