@@ -31,7 +31,7 @@ type AgentPaths struct {
 	File      string // agent.yaml
 	Optional  bool   // File may be missing
 	ConfDir   string // its *.yaml go over File, in lexical order
-	PushFile  string // what the gateway pushed; may be missing
+	PushFile  string // signed bundle that was pushed; may be missing
 	PolicyDir string // its *.yaml are the managed policy, in lexical order
 }
 
