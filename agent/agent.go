@@ -251,6 +251,7 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	if a.needsRestart(l.Settings) {
 		a.log.Warn("a changed setting is followed only by a restart", "keys", "gateway, spool, state_dir, run_dir")
 	}
+	a.record(l)
 	digest := l.Policy.Digest()
 	a.log.Info("policy in force", "digest", fmt.Sprintf("%x", digest[:8]), "preset", l.Settings.Privacy.Preset,
 		"changed", old.Policy.Digest() != digest, "degraded", l.Degraded, "only_health", l.OnlyHealth)

@@ -72,6 +72,8 @@ func (a *Agent) answer(ctx context.Context, who view.Caller, q view.Request) (an
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		return json.RawMessage(a.loaded.ShowJSON()), nil
+	case "privacy_history":
+		return a.history()
 	}
 	return a.employee(ctx, who, q)
 }

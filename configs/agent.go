@@ -17,6 +17,7 @@ type Agent struct {
 	Gateway    Uplink               `key:"gateway"`
 	Device     Device               `key:"device"`
 	Privacy    Privacy              `key:"privacy"`
+	Trust      Trust                `key:"trust"`
 	Collectors map[string]Collector `key:"collectors"`
 	Summary    Summary              `key:"summary"`
 	Spool      Spool                `key:"spool"`
@@ -55,6 +56,17 @@ type Privacy struct {
 	Pause             Pause          `key:"pause"`
 	Pseudonym         Pseudonym      `key:"pseudonym"`
 	Statement         Statement      `key:"statement"`
+}
+
+// Trust says whose signatures count.
+type Trust struct {
+	Push Signers `key:"push"`
+}
+
+// Signers are public keys, and how many of them must sign.
+type Signers struct {
+	KeyFiles  []string `key:"key_files"`
+	Threshold int      `key:"threshold"`
 }
 
 // Network is a range of addresses of the company.

@@ -55,10 +55,7 @@ type checker struct {
 // right in it even where there are faults; whether it is used is the loader's
 // decision.
 func check(name, file string, data []byte, table []key) *layer {
-	l := &layer{name: name, file: file}
-	for b := range l.bags {
-		l.bags[b] = values{map[privacy.Key]placed{}, map[string]entry{}}
-	}
+	l := newLayer(name, file)
 	root, faults := parse(file, data)
 	l.faults = faults
 	if root != nil {
@@ -68,6 +65,15 @@ func check(name, file string, data []byte, table []key) *layer {
 		c.together()
 	}
 	l.faults = sortFaults(l.faults)
+	return l
+}
+
+// newLayer returns a layer that names nothing.
+func newLayer(name, file string) *layer {
+	l := &layer{name: name, file: file}
+	for b := range l.bags {
+		l.bags[b] = values{map[privacy.Key]placed{}, map[string]entry{}}
+	}
 	return l
 }
 

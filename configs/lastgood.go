@@ -45,19 +45,26 @@ func (g lastGood) save(file string, data []byte) error {
 	if err := os.MkdirAll(g.dir, 0o700); err != nil {
 		return fmt.Errorf("keep last good settings: %w", err)
 	}
-	tmp, err := os.CreateTemp(g.dir, ".new-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("keep last good settings: %w", err)
-	}
-	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), g.name(file))
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
+	if err := g.put(g.name(file), data); err != nil {
 		return fmt.Errorf("keep last good settings: %w", err)
 	}
 	return nil
+}
+
+// put replaces a file in the folder, whole or not at all.
+func (g lastGood) put(file string, data []byte) error {
+	tmp, err := os.CreateTemp(g.dir, ".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(data)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name())
+	}
+	return err
 }
 
 // prune forgets every file that is not among keep: a file that was removed on

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -20,11 +21,16 @@ type Loader struct {
 	index *index
 	base  *layer // the defaults
 	disk  files
+	now   func() time.Time
 
 	mu    sync.Mutex // guards what follows
 	forms map[string]*layer
 	flags *layer // nil: none
 	seen  [32]byte
+
+	newest accepted // of all pushed bundles
+	pushed []byte   // the last good one
+	pinned *signers // whose push is accepted; nil: as the settings say
 }
 
 // NewLoader returns a Loader of the files that p names. lastGoodDir is where it
@@ -32,7 +38,7 @@ type Loader struct {
 // is read before Load.
 func NewLoader(p AgentPaths, lastGoodDir string) *Loader {
 	table := agentKeys(SystemPlaces())
-	return &Loader{paths: p, good: lastGood{lastGoodDir}, table: table, index: newIndex(table), base: defaultsLayer(table), disk: diskFiles{}, forms: map[string]*layer{}}
+	return &Loader{paths: p, good: lastGood{lastGoodDir}, table: table, index: newIndex(table), base: defaultsLayer(table), disk: diskFiles{}, now: time.Now, forms: map[string]*layer{}}
 }
 
 // LoadAgent reads the settings once, without a last good form to fall back on.
@@ -70,7 +76,7 @@ func (l *Loader) add(r *resolver, s source) {
 	var now *layer
 	if s.fault != nil {
 		now = &layer{name: s.layer, file: s.file, faults: []Fault{*s.fault}}
-	} else if now = check(s.layer, s.file, s.data, l.table); len(now.faults) == 0 {
+	} else if now = l.check(r, s); len(now.faults) == 0 {
 		l.forms[s.file] = now
 		r.warn(l.good.save(s.file, s.data))
 		r.layers = append(r.layers, now)
@@ -83,12 +89,20 @@ func (l *Loader) add(r *resolver, s source) {
 		l.addFolder(r, s)
 		return
 	}
-	form := l.lastForm(s)
+	form := l.lastForm(r, s)
 	if form == nil {
 		r.OnlyHealth = true
 		return
 	}
 	r.layers = append(r.layers, form)
+}
+
+// check reads one source; what was pushed must be signed.
+func (l *Loader) check(r *resolver, s source) *layer {
+	if s.layer == layerPush {
+		return l.push(r, s)
+	}
+	return check(s.layer, s.file, s.data, l.table)
 }
 
 func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || path == l.paths.PolicyDir }
@@ -113,7 +127,10 @@ func (l *Loader) addFolder(r *resolver, s source) {
 }
 
 // lastForm returns the last good form of a source, or nil.
-func (l *Loader) lastForm(s source) *layer {
+func (l *Loader) lastForm(r *resolver, s source) *layer {
+	if s.layer == layerPush {
+		return l.lastPush(r, s.file)
+	}
 	if form := l.forms[s.file]; form != nil {
 		return form
 	}
@@ -137,6 +154,9 @@ func (l *Loader) blind(sources []source) bool {
 
 // forget drops the forms of files that are gone.
 func (l *Loader) forget(present []string) {
+	if !slices.Contains(present, l.paths.PushFile) {
+		l.pushed = nil
+	}
 	for file, form := range l.forms {
 		folder := form.name == layerConfD && slices.Contains(present, l.paths.ConfDir) ||
 			form.name == layerManaged && slices.Contains(present, l.paths.PolicyDir)
@@ -199,5 +219,5 @@ func (c *checker) override(path string, k *key, text string) {
 // isPrivacy reports whether a path lies under what only files may decide.
 func isPrivacy(path string) bool {
 	head, _, _ := strings.Cut(strings.ToLower(path), ".")
-	return head == "privacy" || head == "privacy_floor"
+	return head == "privacy" || head == "privacy_floor" || head == "trust"
 }

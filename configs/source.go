@@ -31,15 +31,15 @@ type AgentPaths struct {
 	File      string // agent.yaml
 	Optional  bool   // File may be missing
 	ConfDir   string // its *.yaml go over File, in lexical order
-	PushFile  string // what the gateway pushed; may be missing
+	PushFile  string // signed bundle that was pushed; may be missing
 	PolicyDir string // its *.yaml are the managed policy, in lexical order
 }
 
-// AgentPathsFor returns the paths of file and of its siblings conf.d and
-// policy.d.
+// AgentPathsFor returns the paths of file and of its siblings conf.d, push.json
+// and policy.d.
 func AgentPathsFor(file string) AgentPaths {
 	dir := filepath.Dir(file)
-	return AgentPaths{File: file, ConfDir: filepath.Join(dir, "conf.d"), PolicyDir: filepath.Join(dir, "policy.d")}
+	return AgentPaths{File: file, ConfDir: filepath.Join(dir, "conf.d"), PushFile: filepath.Join(dir, "push.json"), PolicyDir: filepath.Join(dir, "policy.d")}
 }
 
 // DefaultAgentPaths returns the paths of this system.

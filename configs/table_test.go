@@ -133,11 +133,11 @@ func TestDefaults(t *testing.T) {
 			Pseudonym: Pseudonym{Mode: "auto", Epoch: "none"}, Statement: Statement{RetentionDays: 30},
 		},
 		Collectors: map[string]Collector{"process": on, "connection": on, "focus": on, "activity": on, "wifi": on, "domain": on, "logon": on, "device": on, "software": on},
-		Summary:    Summary{5 * time.Minute},
-		Spool:      Spool{256 << 20, 30 * 24 * time.Hour, 1 << 30, 5 * time.Second},
-		Log:        Log{"info", "json"},
-		StateDir:   SystemPlaces().State,
-		RunDir:     SystemPlaces().Run,
+		Trust:      Trust{Signers{KeyFiles: []string{}, Threshold: 1}}, Summary: Summary{5 * time.Minute},
+		Spool:    Spool{256 << 20, 30 * 24 * time.Hour, 1 << 30, 5 * time.Second},
+		Log:      Log{"info", "json"},
+		StateDir: SystemPlaces().State,
+		RunDir:   SystemPlaces().Run,
 	}
 	if got := Defaults(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Defaults() = %+v; want %+v", got, want)

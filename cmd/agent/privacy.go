@@ -23,7 +23,7 @@ of a person goes to that person alone: the system says who asks.`,
 	}
 	c.PersistentFlags().StringVar(&s.lang, "lang", "", "en or de (default: that of your session)")
 	c.AddCommand(privacyShow(s), privacyExplain(s), privacyTry(s), privacyPreview(s), privacyLast(s),
-		privacyWhoami(s), privacyInventory(s), privacyPause(s))
+		privacyWhoami(s), privacyInventory(s), privacyPause(s), privacyHistory(s))
 	return c
 }
 

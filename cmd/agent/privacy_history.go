@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discreet-agent/discreet/agent"
+)
+
+func privacyHistory(s *shared) *cobra.Command {
+	return &cobra.Command{
+		Use: "history", Short: "list how the policy changed: when, what, and who decided it", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			past := []agent.Change{}
+			if err := s.ask("privacy_history", &past); err != nil {
+				return err
+			}
+			if s.json {
+				return printJSON(c.OutOrStdout(), past)
+			}
+			printHistory(c.OutOrStdout(), past)
+			return nil
+		},
+	}
+}
+
+func printHistory(w io.Writer, past []agent.Change) {
+	for _, c := range past {
+		fmt.Fprintf(w, "%s  %.16s", c.Time.Local().Format(time.DateTime), c.Digest)
+		if c.SetBy != "" {
+			fmt.Fprintf(w, "  set by %s", c.SetBy)
+		}
+		fmt.Fprintln(w)
+		if c.OnlyHealth {
+			fmt.Fprintln(w, "  no valid settings: nothing but health leaves")
+		}
+		for _, k := range c.Changed {
+			before := k.Before
+			if before == "" {
+				before = "(none)"
+			}
+			by := from(k.Layer, k.Source)
+			if k.BoundBy != "" {
+				by += " (" + k.BoundBy + ")"
+			}
+			fmt.Fprintf(w, "  %-18s %s -> %s, by %s\n", k.Key, before, k.After, by)
+		}
+		for _, r := range c.Refused {
+			fmt.Fprintf(w, "  refused %s: %s %s\n", r.Place, r.Key, r.Text)
+		}
+	}
+}
