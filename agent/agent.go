@@ -59,6 +59,10 @@ type Agent struct {
 	start  time.Time
 	local  func() time.Time // in the device's zone
 
+	// boot are the settings of the start: where the gateway is and where files lie
+	// is followed only by a restart.
+	boot configs.Agent
+
 	spool  *spool.Spool
 	pipe   *pipeline
 	sups   []*supervisor
@@ -84,7 +88,7 @@ func New(o Options) (*Agent, error) {
 		a.o.Specs = Builtin()
 	}
 	l := a.load()
-	a.loaded = l
+	a.loaded, a.boot = l, l.Settings
 	set := l.Settings
 	sp, err := spool.Open(spool.Options{
 		Dir: filepath.Join(set.StateDir, "spool"), MaxBytes: set.Spool.MaxBytes, MaxAge: set.Spool.MaxAge,
@@ -123,10 +127,11 @@ func (a *Agent) load() *configs.Loaded {
 // Run collects and sends until ctx is done. Then it stops in the order of the
 // data: collectors, summaries, spool, uplink.
 func (a *Agent) Run(ctx context.Context) error {
-	views, err := view.Listen(a.loaded.Settings.RunDir)
+	views, err := view.Listen(a.boot.RunDir)
 	if err != nil {
 		a.log.Warn("no local commands", "err", err)
 	}
+	a.tighten(a.loaded.Policy) // what was left from before, and before any of it is sent
 	// Each part outlives the one before it on the data's way.
 	spooling := begin(ctx, a.spool.Run)
 	delivering := begin(ctx, func(ctx context.Context) error { a.deliver(ctx); return nil })
@@ -229,13 +234,23 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.loaded, a.keyErr, a.since, a.people = l, keyErr, time.Now(), people
 	a.mu.Unlock()
 	a.pipe.use(filter, l.Settings.Summary.Flush)
+	a.tighten(l.Policy)
 	a.replan(ctx)
+	if a.needsRestart(l.Settings) {
+		a.log.Warn("a changed setting is followed only by a restart", "keys", "gateway, spool, state_dir, run_dir")
+	}
 	digest := l.Policy.Digest()
 	a.log.Info("policy in force", "digest", fmt.Sprintf("%x", digest[:8]), "preset", l.Settings.Privacy.Preset,
 		"changed", old.Policy.Digest() != digest, "degraded", l.Degraded, "only_health", l.OnlyHealth)
 	a.pipe.emit(&eventv1.Event{TimeUnixMs: collectors.At(time.Now()), Kind: &eventv1.Event_PolicyApplied{
 		PolicyApplied: &eventv1.PolicyApplied{Digest: digest[:], Layer: topLayer(l), Accepted: !l.Degraded, Reason: refusal(l)},
 	}})
+}
+
+// needsRestart reports whether settings differ from those of the start in what
+// the running parts have taken over for good.
+func (a *Agent) needsRestart(now configs.Agent) bool {
+	return now.Gateway != a.boot.Gateway || now.Spool != a.boot.Spool || now.StateDir != a.boot.StateDir || now.RunDir != a.boot.RunDir
 }
 
 // Close frees the spool of an agent that was never run.

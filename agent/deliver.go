@@ -16,13 +16,13 @@ var errNotEnrolled = errors.New("not enrolled; hint: discreet-agent enroll --tok
 
 // identityDir is where the device's certificate and key lie.
 func (a *Agent) identityDir() string {
-	return filepath.Join(a.loaded.Settings.StateDir, "identity")
+	return filepath.Join(a.boot.StateDir, "identity")
 }
 
 // deliver sees to an identity, then empties the spool until ctx is done and what
 // is durable has been sent. Until there is an identity events wait in the spool.
 func (a *Agent) deliver(ctx context.Context) {
-	if a.loaded.Settings.Gateway.Address == "" {
+	if a.boot.Gateway.Address == "" {
 		a.log.Warn("no gateway in the settings: events stay in the spool", "key", "gateway.address")
 		<-ctx.Done()
 		return
@@ -56,7 +56,7 @@ func (a *Agent) deliver(ctx context.Context) {
 
 // enrolRequest is what the settings say of enrolment.
 func (a *Agent) enrolRequest() identity.Request {
-	set := a.loaded.Settings
+	set := a.boot
 	return identity.Request{
 		Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: set.Gateway.TokenFile,
 		CAFile: set.Gateway.CAFile, Dir: a.identityDir(), AgentVersion: a.o.Version,

@@ -141,8 +141,7 @@ func (p *pipeline) flushNow() {
 }
 
 // use puts another filter in force. What waits was made by the old one and goes
-// to the spool first, so that no batch mixes policies. It returns the old one's
-// count of events, which tells a test that the change was whole.
+// to the spool first, so that no batch mixes policies.
 func (p *pipeline) use(f *privacy.Filter, flush time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -289,6 +289,20 @@ func BenchmarkExclusions(b *testing.B) {
 	}
 }
 
+// BenchmarkFate is what the lists alone cost an event.
+func BenchmarkFate(b *testing.B) {
+	f := excluding(b, preset(b, "balanced"), Linux, fifty)
+	for _, kind := range []string{"process_start", "connection", "wifi_link"} {
+		b.Run(kind, func(b *testing.B) {
+			ev := sampleEvents()[kind][0]
+			b.ReportAllocs()
+			for b.Loop() {
+				f.except.of(ev)
+			}
+		})
+	}
+}
+
 // FuzzExclusions: whatever a program and an address are called, a program in
 // the list stays out, and nothing counted is described.
 func FuzzExclusions(f *testing.F) {

@@ -800,7 +800,7 @@ func knownCollectorStatus(v eventv1.CollectorStatus) bool {
 
 // knownLossReason reports whether the schema names v.
 func knownLossReason(v eventv1.LossReason) bool {
-	return v >= 0 && v <= 10
+	return v >= 0 && v <= 11
 }
 
 // knownLayer reports whether the schema names v.

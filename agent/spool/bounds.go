@@ -83,7 +83,7 @@ func (s *Spool) condemn(seg *segment, reason eventv1.LossReason) {
 		lost.Count += p.last - p.first + 1
 		for _, g := range gaps {
 			if p.first <= g.seq && g.seq <= p.last {
-				lost.Count--
+				lost.Count -= min(g.through(e.id, g.seq), p.last) - g.seq + 1
 				s.tell(g.Gap)
 			}
 		}
@@ -124,7 +124,7 @@ func (s *Spool) census(seg *segment) (gaps []numbered, last uint64) {
 			gaps = append(gaps, numbered{decodeGap(r.payload), r.seq})
 			fallthrough
 		default:
-			last = max(last, r.seq)
+			last = max(last, r.last(seg.head.epoch))
 		}
 		sc.take(r)
 	}

@@ -186,7 +186,7 @@ func (s *Spool) settle() (waiting bool) {
 // and may be missing.
 func (s *Spool) end() error {
 	if s.active == nil {
-		return nil
+		return s.endRetired()
 	}
 	a := s.active
 	b := appendRecord(nil, s.seed, flagEnd, s.next, nil)

@@ -74,6 +74,9 @@ func (s *Spool) load() error {
 	files := make(map[string]FileInfo, len(list))
 	for _, info := range list {
 		files[info.Name] = info
+		if info.Name == rewriteName { // a crash came before it was put in place
+			s.dir.Remove(info.Name)
+		}
 		if n, _, ok := parseName(info.Name); ok {
 			s.ordinal = max(s.ordinal, n+1)
 		}
@@ -293,7 +296,7 @@ func (s *Spool) measureTail(seg *segment) (ended bool) {
 		if !ok || err != nil {
 			break
 		}
-		last := r.seq
+		last := r.last(seg.head.epoch)
 		if r.flags == flagEnd {
 			ended = true
 			last--

@@ -193,10 +193,10 @@ func (s *Spool) fill(maxRecords, maxBytes int) (Item, bool, error) {
 			return Item{}, false, err
 		case !ok:
 			return s.handOut(item)
-		case r.seq < rd.want: // again, from a segment that failed
+		case r.last(e.id) < rd.want: // again, from a segment that failed
 			rd.sc.take(r)
 			continue
-		case e.skip(rd.want) != rd.want || r.seq > rd.want || r.flags != 0:
+		case e.skip(rd.want) != rd.want || r.seq != rd.want || r.flags != 0:
 			if have {
 				return s.handOut(item)
 			}
@@ -239,6 +239,10 @@ func (s *Spool) special(e *epochState, r record) (again bool, item Item, ok bool
 	case r.seq > rd.want:
 		item, ok, _ = s.damage(e, r.seq)
 		return false, item, ok
+	case r.last(e.id) > r.seq:
+		// It is taken when all that it stands for is.
+		item, ok, _ = s.missing(e, r.last(e.id), decodeGap(r.payload).Reason)
+		return false, item, ok
 	case r.flags == flagEnd:
 		rd.sc.take(r)
 		return true, item, false
@@ -252,20 +256,28 @@ func (s *Spool) special(e *epochState, r record) (again bool, item Item, ok bool
 
 // damage returns a gap in place of the numbers from want up to before next.
 func (s *Spool) damage(view *epochState, next uint64) (Item, bool, error) {
-	rd := &s.rd
-	first, last := rd.want, view.until(rd.want, next-1)
+	const reason = eventv1.LossReason_LOSS_REASON_DAMAGE
+	first, last := s.rd.want, view.until(s.rd.want, next-1)
 	s.mu.Lock()
-	e := rd.seg.epoch
-	if !e.hole(first) {
-		e.holes = append(e.holes, span{first, last})
-	}
-	if last > e.damaged {
-		s.losses[eventv1.LossReason_LOSS_REASON_DAMAGE] += last - max(e.damaged, first-1)
+	if e := s.rd.seg.epoch; last > e.damaged {
+		s.losses[reason] += last - max(e.damaged, first-1)
 		e.damaged = last
 	}
 	s.mu.Unlock()
-	gap := &Gap{Lost: view.id, First: first, Last: last, Count: last - first + 1,
-		Reason: eventv1.LossReason_LOSS_REASON_DAMAGE}
+	return s.missing(view, last, reason)
+}
+
+// missing returns a gap in place of the numbers from want up to last.
+func (s *Spool) missing(view *epochState, last uint64, reason eventv1.LossReason) (Item, bool, error) {
+	rd := &s.rd
+	first := rd.want
+	last = view.until(first, last)
+	s.mu.Lock()
+	if e := rd.seg.epoch; !e.hole(first) {
+		e.holes = append(e.holes, span{first, last})
+	}
+	s.mu.Unlock()
+	gap := &Gap{Lost: view.id, First: first, Last: last, Count: last - first + 1, Reason: reason}
 	return s.handOut(Item{Epoch: view.id, First: first, Stamp: rd.seg.head.stamp, Gap: gap})
 }
 

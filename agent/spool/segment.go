@@ -159,6 +159,24 @@ func parseRecord(b []byte, seed uint32) (r record, need int, ok bool) {
 	return r, 0, r.flags != flagGap || n == gapBytes
 }
 
+// through returns the last number that the gap with number seq stands for in its
+// own place; where it does not stand in place of what is missing, seq.
+func (g Gap) through(e Epoch, seq uint64) uint64 {
+	if g.Lost == e && g.First == seq {
+		return max(g.Last, seq)
+	}
+	return seq
+}
+
+// last returns the last number that a record of e takes: a gap in place of what
+// was dropped takes all of theirs.
+func (r record) last(e Epoch) uint64 {
+	if r.flags != flagGap {
+		return r.seq
+	}
+	return decodeGap(r.payload).through(e, r.seq)
+}
+
 func (g Gap) encode() []byte {
 	b := make([]byte, 0, gapBytes)
 	b = append(b, g.Lost[:]...)

@@ -89,6 +89,7 @@ type Spool struct {
 	// taken before mu.
 	flushMu  sync.Mutex
 	active   *openSegment // nil: the next record begins one
+	retired  *segment     // was active when Tighten rewrote it
 	inflight []run        // taken from pending, not yet durable
 	ordinal  uint64       // of the next segment file
 	cursor   cursor

@@ -52,13 +52,13 @@ func (w *writing) records() error {
 			if err := w.turn(r.stamp, seq, recordLen(rest)); err != nil {
 				return err
 			}
-			n, count := fit(rest, w.s.o.SegmentBytes-w.cur.size)
+			n, last := w.s.fit(rest, w.s.o.SegmentBytes-w.cur.size)
 			if err := writeAll(w.cur.f, rest[:n], w.cur.size); err != nil {
 				return err
 			}
 			w.cur.size += int64(n)
-			seq += count
-			w.cur.last = seq - 1
+			seq = last + 1
+			w.cur.last = last
 			rest = rest[n:]
 		}
 	}
@@ -68,17 +68,18 @@ func (w *writing) records() error {
 // recordLen returns the length of the record at the beginning of b.
 func recordLen(b []byte) int { return recordHead + int(binary.LittleEndian.Uint32(b[4:])) }
 
-// fit returns how many bytes and records from the beginning of b fit into room,
-// one record at least.
-func fit(b []byte, room int64) (n int, count uint64) {
+// fit returns how many bytes from the beginning of b fit into room, one record
+// at least, and the last number in them.
+func (s *Spool) fit(b []byte, room int64) (n int, last uint64) {
 	for n < len(b) {
 		next := n + recordLen(b[n:])
-		if count > 0 && int64(next) > room {
+		if n > 0 && int64(next) > room {
 			break
 		}
-		n, count = next, count+1
+		r, _, _ := parseRecord(b[n:next], s.seed)
+		n, last = next, r.last(s.cur.id)
 	}
-	return n, count
+	return n, last
 }
 
 func writeAll(f File, b []byte, off int64) error {

@@ -49,14 +49,15 @@ func (c *Client) session(ctx context.Context) outcome {
 		}
 		return outcome{reason: ReasonIdentity}
 	}
+	sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer c.enter(cancel)()
 	f := &faults{}
 	conn, err := c.o.dial(conf, f, &c.sent)
 	if err != nil {
 		return outcome{reason: ReasonAddress}
 	}
 	defer conn.Close()
-	sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
 	var greeted sync.Once // whichever comes first: the Welcome, or the end of ctx
 	defer context.AfterFunc(ctx, func() { greeted.Do(cancel) })()
 

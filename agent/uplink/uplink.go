@@ -139,6 +139,7 @@ type Client struct {
 	mu     sync.Mutex
 	status Status                 // guarded by mu
 	report *uplinkv1.ConfigStatus // guarded by mu; the newest that is not sent
+	under  *underway              // guarded by mu; the session; nil: none
 }
 
 // New returns a Client that has not started.

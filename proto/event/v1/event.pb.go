@@ -891,6 +891,7 @@ const (
 	LossReason_LOSS_REASON_SOURCE_OVERRUN LossReason = 8 // the system's buffer overflowed
 	LossReason_LOSS_REASON_TRIPWIRE       LossReason = 9 // a hidden identity was found in it
 	LossReason_LOSS_REASON_SUMMARY_FULL   LossReason = 10
+	LossReason_LOSS_REASON_POLICY         LossReason = 11 // a stricter policy came before it was sent
 )
 
 // Enum value maps for LossReason.
@@ -907,6 +908,7 @@ var (
 		8:  "LOSS_REASON_SOURCE_OVERRUN",
 		9:  "LOSS_REASON_TRIPWIRE",
 		10: "LOSS_REASON_SUMMARY_FULL",
+		11: "LOSS_REASON_POLICY",
 	}
 	LossReason_value = map[string]int32{
 		"LOSS_REASON_UNSPECIFIED":    0,
@@ -920,6 +922,7 @@ var (
 		"LOSS_REASON_SOURCE_OVERRUN": 8,
 		"LOSS_REASON_TRIPWIRE":       9,
 		"LOSS_REASON_SUMMARY_FULL":   10,
+		"LOSS_REASON_POLICY":         11,
 	}
 )
 
@@ -3822,7 +3825,7 @@ const file_event_v1_event_proto_rawDesc = "" +
 	"\x1eCOLLECTOR_STATUS_OFF_BY_POLICY\x10\x03\x12 \n" +
 	"\x1cCOLLECTOR_STATUS_UNSUPPORTED\x10\x04\x12\x1b\n" +
 	"\x17COLLECTOR_STATUS_DENIED\x10\x05\x12\x1b\n" +
-	"\x17COLLECTOR_STATUS_FAILED\x10\x06*\xb6\x02\n" +
+	"\x17COLLECTOR_STATUS_FAILED\x10\x06*\xce\x02\n" +
 	"\n" +
 	"LossReason\x12\x1b\n" +
 	"\x17LOSS_REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
@@ -3836,7 +3839,8 @@ const file_event_v1_event_proto_rawDesc = "" +
 	"\x1aLOSS_REASON_SOURCE_OVERRUN\x10\b\x12\x18\n" +
 	"\x14LOSS_REASON_TRIPWIRE\x10\t\x12\x1c\n" +
 	"\x18LOSS_REASON_SUMMARY_FULL\x10\n" +
-	"*w\n" +
+	"\x12\x16\n" +
+	"\x12LOSS_REASON_POLICY\x10\v*w\n" +
 	"\x05Layer\x12\x15\n" +
 	"\x11LAYER_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLAYER_DEFAULTS\x10\x01\x12\x0e\n" +
