@@ -21,8 +21,8 @@ sent: there is no field for it.
 Each field has a class. Each class but ` + "`PLAIN`" + ` is a key of the settings, and the key
 has a level. The level says how much leaves. A field at ` + "`drop`" + ` is empty in what
 leaves. An event whose own key is at ` + "`drop`" + ` is not made, and its collector is not
-started if nothing else needs it. A level that is under a message or a group also
-applies to all that is in it.
+started if nothing else needs it. A field inside a part, such as a user's name, leaves
+only if both the part and the field may leave.
 
 ` + "`PLAIN`" + ` describes the machine or a program, never a person. It leaves whenever its
 event leaves. Free text that is ` + "`PLAIN`" + ` gives a reason.
@@ -68,10 +68,14 @@ func messageTable(b *bytes.Buffer, m protoreflect.MessageDescriptor, said map[st
 		fmt.Fprintf(b, "%s\n\n", text)
 	}
 	if governs := proto.GetExtension(m.Options(), privacyv1.E_Governs).(privacyv1.Class); governs != privacyv1.Class_CLASS_UNSPECIFIED {
-		fmt.Fprintf(b, "Leaves at all by `%s`: %s.\n\n", strings.ToLower(governs.String()), leaves(governs))
+		key := strings.ToLower(governs.String())
+		fmt.Fprintf(b, "Key that decides whether it leaves: `%s` (presets: %s).\n\n", key, leaves(governs))
+		if k, ok := privacy.ParseKey(key); ok && k.Allows(privacy.Each) && !summary(m) {
+			fmt.Fprintf(b, "Leaves only where `%s` is `each`. At `summary` only its summary leaves.\n\n", key)
+		}
 	}
-	if proto.GetExtension(m.Options(), privacyv1.E_Summary).(bool) {
-		b.WriteString("A summary: events with equal keys are added up on the device.\n\n")
+	if summary(m) {
+		b.WriteString("A summary: events with equal keys are added up on the device. Where `summary_interval` is `day`, it carries no user.\n\n")
 	}
 	b.WriteString("| no. | field | type | class | leaves at strict / balanced / classic | meaning |\n|---|---|---|---|---|---|\n")
 	for i := range m.Fields().Len() {
@@ -83,6 +87,10 @@ func messageTable(b *bytes.Buffer, m protoreflect.MessageDescriptor, said map[st
 		}
 		fmt.Fprintf(b, "| %d | %s | %s | %s | %s | %s |\n", f.Number(), f.Name(), typeName(f), class, leaves(class), cell(meaning))
 	}
+}
+
+func summary(m protoreflect.MessageDescriptor) bool {
+	return proto.GetExtension(m.Options(), privacyv1.E_Summary).(bool)
 }
 
 // leaves says what of a class leaves in each preset.
