@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,7 @@ func printHistory(w io.Writer, past []agent.Change) {
 			if before == "" {
 				before = "(none)"
 			}
-			by := from(k.Layer, k.Source)
+			by := strings.TrimSpace(k.Layer + " " + k.Source)
 			if k.BoundBy != "" {
 				by += " (" + k.BoundBy + ")"
 			}
