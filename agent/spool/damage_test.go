@@ -220,11 +220,6 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-func FuzzGap(f *testing.F) {
-	f.Add(Gap{Lost: Epoch{1}, First: 2, Last: 3, Count: 2, Reason: 1}.encode())
-	f.Fuzz(func(t *testing.T, b []byte) { _ = decodeGap(b) })
-}
-
 func BenchmarkAppend(b *testing.B) {
 	s := mustOpen(b, Options{Dir: filepath.Join(b.TempDir(), "spool"), MaxBytes: 1 << 30})
 	defer s.Close()
