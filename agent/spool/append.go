@@ -66,25 +66,22 @@ func (s *Spool) appendLocked(stamp *privacy.Stamp, rec []byte) error {
 }
 
 // room makes sure that n more bytes may wait in memory. Mostly they may. When
-// nobody flushed in time it flushes itself, and lets go of mu for that.
+// nobody flushed in time it flushes itself, and lets go of mu for that; others
+// may then take the room, so it tries again.
 func (s *Spool) room(n int) error {
-	full := func() bool { return s.held > 0 && s.held+recordHead+n > s.o.hold }
-	if !full() {
-		return nil
-	}
-	// After an error every append would try: the pause keeps that cheap.
-	if s.failing == nil || time.Since(s.failedAt) >= s.pause {
+	for s.held > 0 && s.held+recordHead+n > s.o.hold && !s.closed {
+		// After an error every append would try: the pause keeps that cheap.
+		if s.failing != nil && time.Since(s.failedAt) < s.pause {
+			return fmt.Errorf("%w: %w", ErrFull, s.failing)
+		}
 		s.mu.Unlock()
 		err := s.Sync()
 		s.mu.Lock()
-		if err == nil && !full() {
-			return nil
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrFull, err)
 		}
 	}
-	if s.failing == nil {
-		return fmt.Errorf("%w: too many at once", ErrFull)
-	}
-	return fmt.Errorf("%w: %w", ErrFull, s.failing)
+	return nil
 }
 
 // put numbers a record and adds it to what waits for the next flush.

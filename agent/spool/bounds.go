@@ -65,13 +65,16 @@ func (s *Spool) surplus(need, limit int64) *segment {
 // gaps over that the segment holds: no loss is forgotten with it. The caller
 // holds flushMu.
 func (s *Spool) condemn(seg *segment, reason eventv1.LossReason) {
-	gaps, last := s.census(seg)
+	gaps, last, err := s.census(seg)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !seg.known {
 		seg.last, seg.known = max(last, seg.head.first-1), true
 	}
 	seg.condemned, seg.said = true, notSaid
+	if err != nil { // what it held of gaps, and maybe of records, is not known
+		s.lose(Gap{Reason: eventv1.LossReason_LOSS_REASON_DAMAGE})
+	}
 	e := seg.epoch
 	parts := e.fresh(seg.head.first, seg.last)
 	lost := Gap{Lost: e.id, Reason: reason}
@@ -88,7 +91,7 @@ func (s *Spool) condemn(seg *segment, reason eventv1.LossReason) {
 			}
 		}
 	}
-	if lost.Count > 0 {
+	if len(parts) > 0 { // with count 0 where all of it were gaps: their numbers will not come
 		s.lose(lost)
 	}
 	if seg.last > e.freed {
@@ -104,18 +107,21 @@ type numbered struct {
 }
 
 // census returns the gaps in a segment and its highest number.
-func (s *Spool) census(seg *segment) (gaps []numbered, last uint64) {
+func (s *Spool) census(seg *segment) (gaps []numbered, last uint64, err error) {
 	f, err := s.dir.Open(seg.name)
 	if err != nil {
-		return nil, 0
+		return nil, 0, err
 	}
 	defer f.Close()
 	sc := seg.scanner(f)
-	sc.patch = true
 	for {
-		r, ok, err := sc.next()
-		if !ok || err != nil {
-			return gaps, last
+		r, ok, e := sc.next()
+		if e != nil {
+			err, sc.patch = e, true
+			continue
+		}
+		if !ok {
+			return gaps, last, err
 		}
 		switch r.flags {
 		case flagEnd:

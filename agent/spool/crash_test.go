@@ -2,6 +2,7 @@ package spool
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -147,6 +148,8 @@ type life struct {
 	buf    [2048]byte
 	seen   []Gap // in this life
 	told   []Gap // acknowledged by the gateway, for ever
+	faulty bool  // operations fail; that is no fault of the spool
+	failed bool  // some did: damage without numbers may stand for unreadable files
 }
 
 // modelEpoch is what the test knows of an epoch.
@@ -178,8 +181,20 @@ func runLives(v variant, seed uint64, lives int, stats *simStats) error {
 	return nil
 }
 
-// live opens the spool, checks it, uses it for a while and ends it somehow.
-func (l *life) live() (err error) {
+// live lives one life. The power may go at any operation.
+func (l *life) live() error {
+	l.fs.fuse = -1
+	if l.r.IntN(2) == 0 {
+		l.fs.fuse = l.r.IntN(100) // in the middle of something
+	}
+	if err := l.use(); err != nil && l.fs.fuse != 0 {
+		return err
+	}
+	return l.die()
+}
+
+// use opens the spool, checks it and uses it for a while.
+func (l *life) use() (err error) {
 	o := Options{Dir: testDir, FS: l.fs, MaxBytes: 24 << 10, SegmentBytes: 2 << 10}
 	o.newEpoch = func() (e Epoch) {
 		binary.LittleEndian.PutUint64(e[:], l.r.Uint64())
@@ -188,6 +203,7 @@ func (l *life) live() (err error) {
 	if l.v.newEpoch != nil {
 		o.newEpoch = func() Epoch { return l.v.newEpoch(l.r) }
 	}
+	l.s = nil
 	if l.s, err = Open(o); err != nil {
 		return fmt.Errorf("Open = %w; want nil", err)
 	}
@@ -197,27 +213,38 @@ func (l *life) live() (err error) {
 		l.cur = &modelEpoch{id: l.s.cur.id, records: map[uint64]modelRecord{}, gaps: map[uint64]Gap{}}
 		l.epochs[l.cur.id] = l.cur
 	}
-	if err := l.check(); err != nil {
+	if err := l.check(); err != nil && !(l.faulty && errors.Is(err, errInjected)) {
 		return err
 	}
 	for range l.r.IntN(20) {
-		if err := l.act(); err != nil {
+		if err := l.act(); err != nil && !(l.faulty && errors.Is(err, errInjected)) {
 			return err
 		}
 		if st := l.s.Stats(); st.Events < 0 || st.Bytes < 0 {
 			return fmt.Errorf("Stats = %+v; want no negative size", st)
 		}
 	}
+	return nil
+}
+
+// die ends the life: by a clean stop, a kill or a power loss.
+func (l *life) die() error {
 	l.note()
-	switch l.r.IntN(10) {
+	how := l.r.IntN(10)
+	if l.s == nil {
+		how = 2
+	}
+	switch how {
 	case 0:
-		l.stats.cleans++
-		if err := l.s.Close(); err != nil {
+		if err := l.s.Close(); err != nil && l.fs.fuse != 0 {
 			return fmt.Errorf("Close = %w; want nil", err)
+		} else if err == nil {
+			l.stats.cleans++
+			l.cur.synced = l.s.next - 1
 		}
-		l.cur.synced = l.s.next - 1
 		l.note()
-		if l.r.IntN(2) == 0 {
+		if l.fs.fuse == 0 || l.r.IntN(2) == 0 {
+			l.stats.crashes++
 			l.fs.crash(l.r, 0)
 		}
 	case 1: // the process is killed, the machine goes on
@@ -232,6 +259,9 @@ func (l *life) live() (err error) {
 
 // note takes over from the spool what it has on disk.
 func (l *life) note() {
+	if l.s == nil {
+		return
+	}
 	for _, e := range l.s.epochs {
 		if m := l.epochs[e.id]; m != nil {
 			m.saved = max(m.saved, e.saved)
@@ -261,6 +291,9 @@ func (l *life) check() error {
 		}
 	}
 	l.s.Rewind()
+	if l.faulty {
+		return nil
+	}
 	for _, m := range l.epochs {
 		for n := m.acked + 1; n <= m.synced; n++ {
 			if !got[m.id][n] && !l.accounted(m, n) {
@@ -272,16 +305,18 @@ func (l *life) check() error {
 	return nil
 }
 
-// accounted reports whether a gap stands for the record. A number that is no
-// record is that of a gap; where its segment made room the gap is told again
-// under another number, so that one is looked for by its reason.
+// accounted reports whether a gap stands for the number. Where that is the
+// number of a gap, that one must have been told again under another number.
 func (l *life) accounted(m *modelEpoch, n uint64) bool {
-	if _, ok := m.records[n]; !ok {
-		return l.toldAgain(m.gaps[n])
+	if g, ok := m.gaps[n]; ok && !l.toldAgain(g) {
+		return false
 	}
 	for _, gaps := range [2][]Gap{l.seen, l.told} {
 		for _, g := range gaps {
 			if g.Lost == m.id && g.First <= n && n <= g.Last {
+				return true
+			}
+			if l.failed && g.First == 0 && g.Reason == eventv1.LossReason_LOSS_REASON_DAMAGE {
 				return true
 			}
 		}
@@ -289,12 +324,8 @@ func (l *life) accounted(m *modelEpoch, n uint64) bool {
 	return false
 }
 
-// toldAgain reports whether a gap like g was handed out or acknowledged. The
-// zero gap was never handed out, so nobody waits for it.
+// toldAgain reports whether a gap that includes g was handed out or acknowledged.
 func (l *life) toldAgain(g Gap) bool {
-	if g == (Gap{}) {
-		return true
-	}
 	for _, gaps := range [2][]Gap{l.seen, l.told} {
 		for _, have := range gaps {
 			if have.Reason == g.Reason && have.Lost == g.Lost && have.First <= g.First && g.Last <= have.Last {
@@ -315,7 +346,7 @@ func (l *life) receive(item Item) error {
 	if m == l.cur && last > m.synced {
 		return fmt.Errorf("record %d handed out; synced through %d", last, m.synced)
 	}
-	if item.First <= m.saved {
+	if item.First <= m.saved && !l.failed { // an unreadable cursor costs a resend, no more
 		return fmt.Errorf("record %d comes again; the cursor says acked through %d", item.First, m.saved)
 	}
 	if g := item.Gap; g != nil {
@@ -340,7 +371,7 @@ func (l *life) receiveGap(m *modelEpoch, seq uint64, g Gap) error {
 	if _, ok := m.records[seq]; ok && g.First != seq {
 		return fmt.Errorf("gap has the number of record %d", seq)
 	}
-	if g.Reason == eventv1.LossReason_LOSS_REASON_DAMAGE && g.First != 0 {
+	if g.Reason == eventv1.LossReason_LOSS_REASON_DAMAGE && g.First != 0 && !l.failed {
 		if e := l.epochs[g.Lost]; e == nil || g.First <= e.synced {
 			return fmt.Errorf("damage %d to %d reported; nothing was damaged", g.First, g.Last)
 		}
@@ -387,6 +418,7 @@ func (l *life) appendSome() error {
 			rec[8+i] = byte(l.ids) + byte(i)
 		}
 		if err := l.s.append(l.stamp, rec); err != nil {
+			l.cur.synced = max(l.cur.synced, l.s.durable) // of others
 			return fmt.Errorf("append = %w; want nil", err)
 		}
 		l.cur.records[l.s.next-1] = modelRecord{l.ids, len(rec)}
@@ -399,6 +431,7 @@ func (l *life) appendSome() error {
 func (l *life) sync() error {
 	before := l.s.next - 1
 	if err := l.s.Sync(); err != nil {
+		l.cur.synced = max(l.cur.synced, l.s.durable) // a part of it came through
 		return fmt.Errorf("Sync = %w; want nil", err)
 	}
 	if l.s.durable < before {

@@ -114,21 +114,28 @@ func (s *Spool) loadCursor(files map[string]FileInfo) (list []position, found bo
 		b := make([]byte, info.Size)
 		err = readFull(f, b, 0)
 		gen, l, ok := decodeCursor(b)
-		if err != nil || !ok {
-			// Made anew when its turn comes.
-			f.Close()
+		if err != nil || !ok || gen < s.cursor.gen || gen%2 != uint64(i) {
+			f.Close() // broken, or the older one: made anew when its turn comes
 			continue
 		}
+		s.cursor.gen, list = gen, l
+		s.cursor.close()
 		s.cursor.slots[i] = f
-		if gen >= s.cursor.gen {
-			s.cursor.gen, list = gen, l
-		}
-		if gen%2 != uint64(i) { // not where we wrote it
-			f.Close()
-			s.cursor.slots[i] = nil
-		}
 	}
+	s.settleCursor()
 	return list, found
+}
+
+// settleCursor makes the file durable that the cursor was read from. A killed
+// process may have written it and not synced it, and the other one is overwritten
+// next. Where that fails this one is the next to be written.
+func (s *Spool) settleCursor() {
+	slot := s.cursor.gen % 2
+	if f := s.cursor.slots[slot]; f != nil && f.Sync() != nil {
+		s.cursor.close()
+		s.cursor.gen++
+		s.cursorDirty = time.Now()
+	}
 }
 
 // positions returns how far each epoch is freed, and takes it for written. The

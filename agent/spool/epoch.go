@@ -1,5 +1,7 @@
 package spool
 
+import "time"
+
 // span is a range of numbers, both ends included.
 type span struct{ first, last uint64 }
 
@@ -145,6 +147,8 @@ type segment struct {
 	condemned bool   // will be removed once its gap is durable
 	said      uint64 // a number at or after that gap's; notSaid: it has none yet
 	readErrs  int
+	errSince  time.Time // of the first of them
+	givenUp   bool      // what cannot be read of it is lost
 }
 
 // wanted reports whether the segment may hold something to send.

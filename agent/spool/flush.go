@@ -127,14 +127,16 @@ func (s *Spool) flush() error {
 			break // what came since can wait for the next flush
 		}
 	}
-	if err := s.reclaim(false); err != nil {
-		s.fail(err)
-		return err
-	}
+	// Records are safe whatever becomes of the rest: that is tried again.
+	err := s.reclaim(false)
 	s.unmark()
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.failing, s.pause = nil, 0
-	s.mu.Unlock()
+	if (err != nil) != s.untidy {
+		s.untidy = err != nil
+		s.log.Warn("spool cannot write down what was acknowledged, or can again", "err", err)
+	}
 	return nil
 }
 

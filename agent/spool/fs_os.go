@@ -110,7 +110,7 @@ func (d *osDir) List() ([]FileInfo, error) {
 }
 
 func (d *osDir) Open(name string) (File, error) {
-	f, err := d.regular(name, os.O_RDWR)
+	f, err := patient(func() (*os.File, error) { return d.regular(name, os.O_RDWR) })
 	if err != nil {
 		return nil, err // not f: a nil *os.File is no nil File
 	}
@@ -125,10 +125,14 @@ func (d *osDir) Create(name string) (File, error) {
 	return f, nil
 }
 
-func (d *osDir) Rename(from, to string) error { return d.root.Rename(from, to) }
-func (d *osDir) Remove(name string) error     { return d.root.Remove(name) }
-func (d *osDir) Sync() error                  { return syncHandle(d.handle) }
-func (d *osDir) Free() (int64, error)         { return diskFree(d.handle, d.path) }
+func (d *osDir) Rename(from, to string) error {
+	_, err := patient(func() (*os.File, error) { return nil, d.root.Rename(from, to) })
+	return err
+}
+
+func (d *osDir) Remove(name string) error { return d.root.Remove(name) } // the spool tries again
+func (d *osDir) Sync() error              { return syncHandle(d.handle) }
+func (d *osDir) Free() (int64, error)     { return diskFree(d.handle, d.path) }
 
 func (d *osDir) Close() error {
 	var errs []error

@@ -16,7 +16,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	mnt := t.TempDir()
 	if err := syscall.Mount("tmpfs", mnt, "tmpfs", 0, "size=2m"); err != nil {
-		t.Fatalf("mount a tmpfs: %v", err)
+		t.Skipf("mounting a tmpfs is not allowed here: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(mnt, 0); err != nil {

@@ -154,15 +154,19 @@ func (s *Spool) loadSegments(list []FileInfo, unclean bool) (newest *segment) {
 	return newest
 }
 
-// readHeader returns the segment of a file; nil where it has no good header.
-func (s *Spool) readHeader(info FileInfo) (*segment, error) {
-	f, err := s.dir.Open(info.Name)
-	for range maxReadErrs - 1 {
-		if err == nil {
+// readHeader returns the segment of a file; nil where it has no good header. It
+// tries more than once: a virus scanner may hold the file.
+func (s *Spool) readHeader(info FileInfo) (seg *segment, err error) {
+	for range maxReadErrs {
+		if seg, err = s.readHeaderOnce(info); err == nil {
 			break
 		}
-		f, err = s.dir.Open(info.Name)
 	}
+	return seg, err
+}
+
+func (s *Spool) readHeaderOnce(info FileInfo) (*segment, error) {
+	f, err := s.dir.Open(info.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -173,9 +177,8 @@ func (s *Spool) readHeader(info FileInfo) (*segment, error) {
 			return nil, err
 		}
 		if h, data, ok := parseHeader(b); ok {
-			seg := &segment{name: info.Name, head: h, data: min(data, info.Size),
-				end: info.Size, size: info.Size, sealed: true}
-			return seg, nil
+			return &segment{name: info.Name, head: h, data: min(data, info.Size),
+				end: info.Size, size: info.Size, sealed: true}, nil
 		}
 	}
 	return nil, nil
@@ -287,13 +290,16 @@ func (s *Spool) measureTail(seg *segment) (ended bool) {
 	}
 	defer f.Close()
 	sc := seg.scanner(f)
-	sc.patch = true
 	sc.off = max(seg.data, seg.end-windowBytes)
 	whole := sc.off == seg.data
 	seg.last = seg.head.first - 1
 	for {
 		r, ok, err := sc.next()
-		if !ok || err != nil {
+		if err != nil { // not the same as empty: who reads it will see
+			seg.known = false
+			return ended
+		}
+		if !ok {
 			break
 		}
 		last := r.last(seg.head.epoch)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,10 @@ type memFS struct {
 	dirs map[string]*memDir // by path; the root is there
 	free int64              // what the disk can still take; negative: no end
 	ops  int                // operations that change something, counted
+
+	// fuse is how many operations are left before the power goes; negative: no
+	// end. Without power every operation fails.
+	fuse int
 
 	// fault may answer an error in place of an operation. short asks that half of
 	// a write is done first.
@@ -61,14 +66,20 @@ type memWrite struct {
 }
 
 func newMemFS() *memFS {
-	m := &memFS{dirs: map[string]*memDir{}, free: -1}
+	m := &memFS{dirs: map[string]*memDir{}, free: -1, fuse: -1}
 	m.dirs["/"] = &memDir{fs: m, path: "/", exists: true}
 	return m
 }
 
+var errNoPower = errors.New("no power")
+
 // step counts an operation and returns what the test wants of it.
 func (m *memFS) step(op, name string) (err error, short bool) {
 	m.ops++
+	if m.fuse == 0 {
+		return errNoPower, false
+	}
+	m.fuse = max(m.fuse-1, -1)
 	if m.fault != nil {
 		return m.fault(op, name)
 	}
@@ -324,7 +335,8 @@ func (f *shiftedFile) ReadAt(b []byte, off int64) (int, error) {
 // crash takes the power away and gives it back. keep is the part of the unsynced
 // changes that survives, from 0 to 1.
 func (m *memFS) crash(r *rand.Rand, keep float64) {
-	for path, d := range m.dirs {
+	for _, path := range slices.Sorted(maps.Keys(m.dirs)) { // a seed gives one run
+		d := m.dirs[path]
 		if path == "/" {
 			continue
 		}
@@ -343,7 +355,8 @@ func (m *memFS) crash(r *rand.Rand, keep float64) {
 		}
 		d.changes = d.changes[:0]
 		clear(d.names)
-		for name, f := range d.durable {
+		for _, name := range slices.Sorted(maps.Keys(d.durable)) {
+			f := d.durable[name]
 			f.crash(r, keep)
 			f.name = name
 			d.names[name] = f

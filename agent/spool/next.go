@@ -3,13 +3,17 @@ package spool
 import (
 	"context"
 	"fmt"
+	"time"
 
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
-// maxReadErrs is how often a segment may fail to be read before its unreadable
-// parts count as damage.
-const maxReadErrs = 3
+// A segment may fail to be read this often, and for this long, before its
+// unreadable parts count as damage: a virus scanner lets go of a file in time.
+const (
+	maxReadErrs  = 3
+	readPatience = time.Minute
+)
 
 // reader is where Next is. The spool's readMu guards it.
 type reader struct {
@@ -111,7 +115,7 @@ func (s *Spool) seek() (bool, error) {
 	}
 	f, err := s.dir.Open(seg.name)
 	if err != nil {
-		if seg.readErrs++; seg.readErrs < maxReadErrs {
+		if !s.giveUp(seg) {
 			return false, fmt.Errorf("read spool: %w", err)
 		}
 		// It is given up: what it held shows as a hole, if anything follows.
@@ -132,7 +136,7 @@ func (s *Spool) enter(seg *segment, f File) bool {
 	rd.close()
 	rd.seg, rd.place, rd.f, rd.sc = seg, seg.place, f, seg.scanner(f)
 	rd.sc.window, rd.sc.base = window[:0], 0
-	rd.sc.patch = seg.readErrs >= maxReadErrs
+	rd.sc.patch = seg.givenUp
 	rd.want = seg.epoch.freed + 1
 	switch {
 	case sameEpoch:
@@ -298,15 +302,27 @@ func (s *Spool) handOut(item Item) (Item, bool, error) {
 	defer s.mu.Unlock()
 	e := s.rd.seg.epoch
 	e.handed = max(e.handed, last)
+	s.rd.seg.readErrs = 0
 	return item, true, nil
+}
+
+// giveUp counts a failure to read the segment, and reports whether it was one too
+// many. The caller holds mu.
+func (s *Spool) giveUp(seg *segment) bool {
+	if seg.readErrs == 0 {
+		seg.errSince = time.Now()
+	}
+	seg.readErrs++
+	if seg.readErrs >= maxReadErrs && time.Since(seg.errSince) >= s.o.patience {
+		seg.givenUp = true
+	}
+	return seg.givenUp
 }
 
 // readFailed counts a failed read. After some the unreadable parts are skipped.
 func (s *Spool) readFailed(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.rd.seg.readErrs++; s.rd.seg.readErrs >= maxReadErrs {
-		s.rd.sc.patch = true
-	}
+	s.rd.sc.patch = s.giveUp(s.rd.seg)
 	return fmt.Errorf("read spool: %w", err)
 }

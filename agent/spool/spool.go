@@ -75,8 +75,11 @@ type Options struct {
 	Now          func() time.Time
 	Log          *slog.Logger
 
-	newEpoch func() Epoch // tests only
-	hold     int          // holdBytes, less in a small spool
+	// Tests only.
+	newEpoch func() Epoch
+	patience time.Duration // readPatience
+
+	hold int // holdBytes, less in a small spool
 }
 
 // Spool is safe for concurrent use. One goroutine at a time should call Next.
@@ -126,6 +129,7 @@ type Spool struct {
 	failedAt     time.Time
 	pause        time.Duration // until the next try
 	cursorDirty  time.Time     // since when acks are not on disk; zero: they are
+	untidy       bool          // the last reclaim failed
 	stuck        time.Time     // when a file could not be removed; zero: none
 	lastSync     time.Time
 	unclean      bool
@@ -165,6 +169,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.patience == 0 {
+		o.patience = readPatience
 	}
 	if o.newEpoch == nil {
 		o.newEpoch = func() (e Epoch) {

@@ -1,8 +1,10 @@
 package spool
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/windows"
 )
@@ -31,3 +33,17 @@ func diskFree(dir *os.File, path string) (int64, error) {
 }
 
 func checkOwner(fs.FileInfo) error { return nil }
+
+// patient tries for a while where another program, mostly a virus scanner, holds
+// the file.
+func patient(do func() (*os.File, error)) (*os.File, error) {
+	f, err := do()
+	for range 20 {
+		if !errors.Is(err, windows.ERROR_SHARING_VIOLATION) && !errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+			break
+		}
+		time.Sleep(25 * time.Millisecond)
+		f, err = do()
+	}
+	return f, err
+}
