@@ -7,58 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
-
-	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
-
-// TestS01SchemaHasNoSuchField looks through every field of the schema for what
-// must never be in it.
-func TestS01SchemaHasNoSuchField(t *testing.T) {
-	never := []string{"arg", "command_line", "cmdline", "environ", "title", "clipboard", "screen", "keystroke", "content",
-		"mail", "display_name", "cgroup", "container", "locale", "time_zone", "timezone", "keyboard", "machine_id", "url", "parent_name"}
-	fields := 0
-	messages := eventv1.File_event_v1_event_proto.Messages()
-	for i := range messages.Len() {
-		list := messages.Get(i).Fields()
-		for j := range list.Len() {
-			fields++
-			name := string(list.Get(j).Name())
-			for _, word := range never {
-				if strings.Contains(name, word) {
-					t.Errorf("%s is in the schema; want no field about %q", list.Get(j).FullName(), word)
-				}
-			}
-		}
-	}
-	if fields < 100 {
-		t.Errorf("looked at %d fields; want the whole schema", fields)
-	}
-	parent := (&eventv1.ProcessStart{}).ProtoReflect().Descriptor().Fields().ByName("parent_start_key")
-	if parent == nil || parent.Kind() != protoreflect.Uint64Kind {
-		t.Error("the parent of a process is not a number")
-	}
-}
-
-// TestS02NothingReadsEnvironments looks for the places where Linux shows the
-// environment and the command line of processes.
-func TestS02NothingReadsEnvironments(t *testing.T) {
-	eachFile(t, func(file, from string) {
-		if !strings.HasPrefix(from, "collectors") && !strings.HasPrefix(from, "agent") {
-			return
-		}
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, word := range []string{"/environ", `"environ"`, `"cmdline"`, "/cmdline", ".Environ(", ".Cmdline("} {
-			if bytes.Contains(src, []byte(word)) {
-				t.Errorf("%s holds %q; want no collector to read it", file, word)
-			}
-		}
-	})
-}
 
 // built builds a program for this system as releases are built.
 func built(t *testing.T, name string) []byte {
