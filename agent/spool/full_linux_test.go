@@ -23,6 +23,10 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("unmount: %v", err)
 		}
 	})
+	checkFullDisk(t, mnt)
+}
+
+func checkFullDisk(t *testing.T, mnt string) {
 	s := mustOpen(t, Options{Dir: filepath.Join(mnt, "spool"), SegmentBytes: 64 << 10, MaxBytes: 64 << 20})
 	rec := recordOf(39)
 	durable := 0

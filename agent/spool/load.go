@@ -124,8 +124,9 @@ func (s *Spool) loadSegments(list []FileInfo, unclean bool) (newest *segment) {
 		case isBad:
 			bad = append(bad, info)
 			continue
-		case info.Size == 0: // a crash came before its first byte was written
+		case info.Size == 0:
 			s.dir.Remove(info.Name)
+			s.unreadable(unclean && n+1 == s.ordinal)
 			continue
 		}
 		seg, err := s.readHeader(info)
@@ -140,11 +141,7 @@ func (s *Spool) loadSegments(list []FileInfo, unclean bool) (newest *segment) {
 			if moved := s.quarantine(info); moved.Name != "" {
 				bad = append(bad, moved)
 			}
-			// A torn newest file is what a crash leaves: the gap of the unclean
-			// stop stands for it.
-			if !unclean || n+1 < s.ordinal {
-				s.lose(Gap{Reason: eventv1.LossReason_LOSS_REASON_DAMAGE})
-			}
+			s.unreadable(unclean && n+1 == s.ordinal)
 			continue
 		}
 		s.segments = append(s.segments, seg)
@@ -152,6 +149,14 @@ func (s *Spool) loadSegments(list []FileInfo, unclean bool) (newest *segment) {
 	}
 	s.boundQuarantine(bad)
 	return newest
+}
+
+// unreadable reports a file without a header as a loss. That of the newest one is
+// what a crash leaves: the gap of the unclean stop stands for it.
+func (s *Spool) unreadable(expected bool) {
+	if !expected {
+		s.lose(Gap{Reason: eventv1.LossReason_LOSS_REASON_DAMAGE})
+	}
 }
 
 // readHeader returns the segment of a file; nil where it has no good header. It
