@@ -71,7 +71,10 @@ func MkdirAll(dir string, perm fs.FileMode) error {
 	case err == nil && !info.IsDir():
 		return fmt.Errorf("make directory %s: %w", dir, &fs.PathError{Op: "mkdir", Path: dir, Err: errNotDir})
 	case err == nil:
-		return SyncDir(parent)
+		if err := SyncDir(parent); !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		return nil // who may not look into the parent did not make dir
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("make directory %s: %w", dir, err)
 	}
