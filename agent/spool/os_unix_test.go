@@ -18,16 +18,22 @@ func TestModes(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(_ string, e os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		info, err := e.Info()
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		if info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("mode of %s = %v; want nothing for others", e.Name(), info.Mode())
 		}
 		return nil
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestOpenTightensItsFolder(t *testing.T) {
