@@ -57,13 +57,13 @@ func TestKill(t *testing.T) {
 		time.Sleep(time.Duration(100+r.IntN(700)) * time.Millisecond)
 		if i%2 == 0 {
 			ag.Kill()
+			if i%20 == 10 {
+				erasePerson(t, l, erased)
+			}
 			ag = startAgent(t, l)
 		} else {
 			gw.Kill()
 			gw = startGateway(t, l)
-		}
-		if i%20 == 10 {
-			erasePerson(t, l, erased)
 		}
 	}
 	stop()
@@ -76,11 +76,15 @@ func TestKill(t *testing.T) {
 	judge(t, l, erased, n)
 }
 
-// erasePerson deletes the load's account and remembers which records were its.
-// A record of theirs that is on its way meanwhile may be stored later: only what
-// the store held before counts.
+// settleTime is how long the gateway may take for what a killed agent had sent.
+const settleTime = time.Second
+
+// erasePerson deletes the load's account and remembers which records were its. It
+// is called between the kill of an agent and its next start: what the agent was
+// not told about any more it will send again, after the erasure.
 func erasePerson(t *testing.T, l *lab.Lab, erased map[string]bool) {
 	t.Helper()
+	time.Sleep(settleTime)
 	before := events(t, l)
 	if _, err := l.Gateway(t.Context(), keyed(l, "subject", "delete", "--user", loadName, "--yes")...); err != nil {
 		return // nothing of theirs has arrived yet, or the gateway is being restarted
