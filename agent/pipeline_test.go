@@ -130,6 +130,9 @@ func TestPolicyChangeIsWhole(t *testing.T) {
 	p.use(filterFor(t, nil), time.Hour)
 	p.emit(start(time.Now(), "/usr/bin/true"))
 	p.use(filterFor(t, map[privacy.Key]privacy.Level{privacy.ProgramPath: privacy.Drop}), time.Hour)
+	if n := len(k.all()); n != 1 {
+		t.Fatalf("%d summaries in the spool when the new policy is in force; want the one that waited", n)
+	}
 	p.emit(start(time.Now(), "/usr/bin/true"))
 	p.flushNow()
 	if len(k.all()) != 2 || k.digest[0] == k.digest[1] {
