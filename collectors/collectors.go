@@ -56,7 +56,19 @@ type Env struct {
 	SysRoot  string // where /sys is found; "" means "/sys"
 	Asset    Asset
 	Version  string // of this agent
+	Memory   Memory // nil: none, as where the events go nowhere
 }
+
+// A Memory keeps a few bytes of one collector over restarts of the agent, so that
+// it can tell what changed meanwhile. The agent forgets them when the policy or
+// the settings turn the collector off.
+type Memory interface {
+	Load() ([]byte, error) // nothing kept: nil and no error
+	Save([]byte) error     // at most MaxMemory bytes
+}
+
+// MaxMemory bounds what a collector keeps, in bytes.
+const MaxMemory = 8 << 20
 
 // Asset is what IT wrote about the device in its settings.
 type Asset struct {
