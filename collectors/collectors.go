@@ -81,6 +81,7 @@ type Asset struct {
 type Stats struct {
 	rung atomic.Int32
 	lost atomic.Uint64
+	note atomic.Value // string
 }
 
 // SetRung says which source is in use.
@@ -88,6 +89,16 @@ func (s *Stats) SetRung(r eventv1.Rung) { s.rung.Store(int32(r)) }
 
 // Rung returns the source in use.
 func (s *Stats) Rung() eventv1.Rung { return eventv1.Rung(s.rung.Load()) }
+
+// SetNote says in plain words why the collector runs and sees less than it could,
+// or nothing yet; "" where all is well. It never holds a value of an event.
+func (s *Stats) SetNote(note string) { s.note.Store(note) }
+
+// Note returns that.
+func (s *Stats) Note() string {
+	note, _ := s.note.Load().(string)
+	return note
+}
 
 // AddLost counts things that happened and were not seen.
 func (s *Stats) AddLost(n uint64) { s.lost.Add(n) }
