@@ -175,6 +175,7 @@ func FuzzBundle(f *testing.F) {
 		if !envelope { // what a signer's mistake could hold
 			data = seal(string(data), testKey(1))
 		}
+		contents("f", envelope{Payload: data, PayloadType: floorType})
 		b := readBundle("f", data, who, table, bundleType)
 		if len(b.faults) == 0 && (b.version < 1 || envelope && string(data) != good && !who.vouch(data)) {
 			t.Errorf("readBundle(%q) has no fault; want one", data)

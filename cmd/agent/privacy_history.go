@@ -49,8 +49,19 @@ func printHistory(w io.Writer, past []agent.Change) {
 			}
 			fmt.Fprintf(w, "  %-18s %s -> %s, by %s\n", k.Key, before, k.After, by)
 		}
+		for _, p := range c.Pending {
+			fmt.Fprintf(w, "  %-18s will be %s from %s\n", p.Key, orList(p.To), p.At.Local().Format(time.DateTime))
+		}
 		for _, r := range c.Refused {
 			fmt.Fprintf(w, "  refused %s: %s %s\n", r.Place, r.Key, r.Text)
 		}
 	}
+}
+
+// orList names a pending change of a list, whose content is not told before.
+func orList(level string) string {
+	if level == "" {
+		return "looser"
+	}
+	return level
 }
