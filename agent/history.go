@@ -179,9 +179,9 @@ func readHistory(file string) ([]Change, error) {
 		var c Change
 		if json.Unmarshal(line, &c) == nil && c.Digest != "" {
 			for i := range past { // the last line alone is compared with
-		past[i].Levels, past[i].Settings = nil, nil
-	}
-	past = append(past, c)
+				past[i].Levels, past[i].Settings = nil, nil
+			}
+			past = append(past, c)
 		}
 		if errors.Is(err, io.EOF) {
 			return past[max(0, len(past)-historyLines):], nil
