@@ -134,9 +134,7 @@ func Verify(name string, data []byte, public [][]byte) (Bundle, []bool, []Fault,
 			}
 		}
 	})
-	for _, level := range b.levels() {
-		out.Settings = append(out.Settings, level)
-	}
+	out.Settings = append(out.Settings, b.levels()...)
 	return out, by, b.faults, nil
 }
 
