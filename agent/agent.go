@@ -70,6 +70,8 @@ type Agent struct {
 	pauses *pauses
 	sealed *sealedNames
 
+	sessions collectors.Sessions // nil in a build without behaviour collectors
+
 	mu     sync.Mutex // guards what follows
 	loaded *configs.Loaded
 	ident  *identity.Identity
@@ -101,6 +103,7 @@ func New(o Options) (*Agent, error) {
 	}
 	a.spool = sp
 	a.pauses = newPauses(set.StateDir)
+	a.sessions = newSessions(set.RunDir, o.Log)
 	a.pipe = newPipeline(o.Log, sp, time.Now)
 	a.pipe.identified = a.keepIdentities
 	if a.sealed, err = openSealedNames(set.StateDir); err != nil {
