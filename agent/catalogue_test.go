@@ -14,7 +14,7 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
-var languages = []view.Lang{view.English, view.German}
+var languages = view.Languages()
 
 // TestEveryKeyAndLevelHasWords keeps the catalogue in step with the policy.
 func TestEveryKeyAndLevelHasWords(t *testing.T) {
