@@ -149,6 +149,9 @@ func (p Pause) Words(l Lang) []string {
 	return words
 }
 
+// Clean is a text that came from settings or the system, fit for a terminal.
+func Clean(s string) string { return clean(s) }
+
 // clean takes from a text of the settings what would steer a terminal or turn
 // the direction of writing.
 func clean(s string) string {
