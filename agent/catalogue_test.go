@@ -19,16 +19,18 @@ var languages = view.Languages()
 // TestEveryKeyAndLevelHasWords keeps the catalogue in step with the policy.
 func TestEveryKeyAndLevelHasWords(t *testing.T) {
 	for k := range privacy.NumKeys {
+		var levels []string
+		for _, l := range k.Info().Levels {
+			levels = append(levels, l.String())
+		}
 		for _, lang := range languages {
-			if got := lang.Key(k.String()); got == "" || strings.HasPrefix(got, "key.") {
-				t.Errorf("%s: key %s has no words", lang, k)
-			}
-			for _, l := range k.Info().Levels {
-				if got := lang.Level(k.String(), l.String()); got == "" || strings.HasPrefix(got, "level.") {
-					t.Errorf("%s: level %s of %s has no words", lang, l, k)
-				}
+			for _, id := range lang.MissingKey(k.String(), levels) {
+				t.Errorf("words/%s.txt has no %s", lang, id)
 			}
 		}
+	}
+	if n := len(view.English.MissingKey("no_such_key", []string{"no_such_level", "drop"})); n != 2 {
+		t.Errorf("MissingKey of a key without words names %d texts; want 2", n)
 	}
 	for _, lang := range languages {
 		for layer := range layerByName {
@@ -63,8 +65,8 @@ func TestInventoryNamesEveryField(t *testing.T) {
 	events, byName := map[string]bool{}, map[string]view.Field{}
 	for _, r := range rows {
 		events[r.Event], byName[r.Event+"."+r.Field] = true, r
-		if r.Class == "" || r.Class == "class_unspecified" || r.Leaves == "" || r.Purpose != "care" || r.Days != 30 {
-			t.Errorf("row %+v: want a class, what leaves, purpose and retention", r)
+		if r.Class == "" || r.Class == "class_unspecified" || r.Leaves == "" || r.Purpose != "care" || r.Days != 30 || r.Recipient == "" || (r.Level != "") != (r.Source != "") {
+			t.Errorf("row %+v: want a class, what leaves, purpose, retention, recipient, and who decided", r)
 		}
 	}
 	kinds := (&eventv1.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("kind").Fields()
