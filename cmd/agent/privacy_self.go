@@ -137,7 +137,7 @@ func printWhoami(w io.Writer, me view.Whoami, l view.Lang) {
 	}
 	row := func(id, text string) { fmt.Fprintf(w, "%s: %s\n", l.Text(id), view.Clean(text)) }
 	missing := func(level string) string {
-		if level != "drop" {
+		if level != "drop" && me.KeyError != "" {
 			return "whoami.nokey"
 		}
 		return "whoami.none"
