@@ -17,9 +17,9 @@ const style = `:root{color-scheme:light dark}` +
 	`table{border-collapse:collapse;width:100%}caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}` +
 	`th,td{text-align:left;vertical-align:top;padding:.45rem .75rem .45rem 0;border-bottom:1px solid #ccc;overflow-wrap:break-word}` +
 	`.said th{width:14rem;font-weight:600}code{font-size:.9em;overflow-wrap:normal}.state{border-left:.3rem solid #1a6b3c;padding:.4rem .8rem}.fault{border-color:#b00020}` +
-	`@media(max-width:44rem){.said th,.said td{display:block;width:auto;border:0;padding:.1rem 0}.said tr{display:block;padding:.4rem 0;border-bottom:1px solid #ccc}` +
+	`@media(max-width:44rem){.said th,.said td{display:block;width:auto;border:0;padding:.1rem 0;overflow-wrap:anywhere}.said tr{display:block;padding:.4rem 0;border-bottom:1px solid #ccc}` +
 	`.keys thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}.keys tr{display:block;padding:.6rem 0;border-bottom:1px solid #ccc}` +
-	`.keys th,.keys td{display:block;border:0;padding:.1rem 0}.keys td::before{content:attr(data-col) ": ";color:#555}}` +
+	`.keys th,.keys td{display:block;border:0;padding:.1rem 0;overflow-wrap:anywhere}.keys td::before{content:attr(data-col) ": ";color:#555}}` +
 	`@media(prefers-color-scheme:dark){body{color:#eee;background:#181818}th,td,.said tr,.keys tr{border-color:#444}.keys td::before{color:#bbb}.state{border-color:#6c9}.fault{border-color:#f88}}` +
 	`@media print{:root{color-scheme:light}body{max-width:none;padding:0;font-size:10pt;color:#000;background:#fff}tr{break-inside:avoid}h2{break-after:avoid}thead{display:table-header-group}}`
 
