@@ -143,11 +143,11 @@ func (m mirror) program(k privacy.Key) ([]view.Own, string) {
 	case privacy.UserSID:
 		return []view.Own{own("uid", raw.User.Sid, out.GetUser().GetSid())}, ""
 	case privacy.ProgramName:
-		return []view.Own{own("program", raw.Program.Name, out.GetProgram().GetName())}, ""
+		return []view.Own{own("program, for example", raw.Program.Name, out.GetProgram().GetName())}, ""
 	case privacy.ProgramSHA256:
 		return nil, "signer"
 	}
-	return []view.Own{own("program", raw.Program.Path, out.GetProgram().GetPath())}, ""
+	return []view.Own{own("program, for example", raw.Program.Path, out.GetProgram().GetPath())}, ""
 }
 
 // maxOwnDestinations bounds what is shown of a person's connections.
