@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e crash kills mutation bench soak fuzz size deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm crash kills mutation bench soak fuzz size deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -31,7 +31,7 @@ build-nobehaviour: ## bin/discreet-agent-nobehaviour: focus, activity and logon 
 demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends it by itself
 	@$(GO) run ./cmd/demo
 
-test: deps check race e2e ## all that CI runs
+test: deps check race e2e vm ## all that CI runs
 	@echo "make test: all targets passed"
 
 check: fmt vet lint rules fresh ## format, vet for every system, lint, import rules, generated files
@@ -61,6 +61,9 @@ race: ## every unit test, with the race detector
 
 e2e: build ## both programs together: kills, bad input, the network, the demo
 	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -v ./cmd/... 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)'; exit $${PIPESTATUS[0]}
+
+vm: ## Debian's kernel 6.1 under QEMU: Wi-Fi on simulated radios
+	@.ci/vm/run
 
 crash: ## the spool's crash simulator, 20,000 power losses
 	$(GO) test -count=1 -run Crash -v ./agent/spool

@@ -103,9 +103,14 @@ func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Las
 	return out, nil
 }
 
-// pending is what the settings announce and what does not hold yet. Nothing in
-// them announces anything so far: the signed floor will.
-func pending(*configs.Loaded) []view.Pending { return []view.Pending{} }
+// pending is what was announced and does not hold yet.
+func pending(l *configs.Loaded) []view.Pending {
+	all := []view.Pending{}
+	for _, p := range l.Pending {
+		all = append(all, view.Pending{Key: p.Key, Before: p.From, After: p.To, From: p.At})
+	}
+	return all
+}
 
 // maxPreview bounds how long one person may watch.
 const maxPreview = 10 * time.Minute

@@ -57,7 +57,15 @@ func (a *Agent) replan(ctx context.Context) {
 	a.mu.Unlock()
 	at := a.local()
 	for _, s := range a.sups {
-		s.follow(ctx, a.planOf(s.spec, l, at), collectors.Env{Version: a.o.Version})
+		p := a.planOf(s.spec, l, at)
+		m := a.memoryOf(s.spec.Name)
+		s.follow(ctx, p, collectors.Env{Version: a.o.Version, Memory: m})
+		if p.state == "disabled" || p.state == "off_by_policy" {
+			// A collector that is off has no past: when it is on again it begins anew.
+			if err := m.forget(); err != nil {
+				a.log.Warn("a collector that is off could not forget", "collector", s.spec.Name, "err", err)
+			}
+		}
 	}
 	if until, on := a.paused(time.Now()); on {
 		a.pauses.timer.Reset(time.Until(until) + time.Millisecond)

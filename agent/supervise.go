@@ -203,7 +203,7 @@ func (s *supervisor) report() CollectorState {
 		Events: s.events.Load(), Lost: s.stats.Lost(), Restarts: s.restarts.Load(),
 	}
 	if s.state == "running" {
-		st.Rung = rungName(s.stats.Rung())
+		st.Rung, st.Reason = rungName(s.stats.Rung()), s.stats.Note()
 	}
 	return st
 }

@@ -70,10 +70,10 @@ var linkedBy = map[string][]string{
 	"golang.org/x/net/trace": nil,
 	// Without it the library's binary log has nowhere to write to.
 	"google.golang.org/grpc/binarylog": nil,
-	// cast, which viper merges settings with, knows a type of it. No template is
-	// ever made.
-	"html/template": {"github.com/spf13/cast"},
-	"text/template": {"html/template", "github.com/spf13/cobra", "github.com/kardianos/service"},
+	"html/template":                    nil,
+	// Neither makes a template on our way: cobra only where one is set, service
+	// where it installs one.
+	"text/template": {"github.com/spf13/cobra", "github.com/kardianos/service"},
 	// service asks the system's service manager; gopsutil falls back to programs
 	// of the system that our collectors do not ask for.
 	"os/exec": {"github.com/kardianos/service", "github.com/shirou/gopsutil/v3/internal/common", "github.com/shirou/gopsutil/v3/net", "github.com/shirou/gopsutil/v3/process", "github.com/shirou/gopsutil/v3/cpu", "github.com/shirou/gopsutil/v3/mem"},

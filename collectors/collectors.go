@@ -56,7 +56,19 @@ type Env struct {
 	SysRoot  string // where /sys is found; "" means "/sys"
 	Asset    Asset
 	Version  string // of this agent
+	Memory   Memory // nil: none, as where the events go nowhere
 }
+
+// A Memory keeps a few bytes of one collector over restarts of the agent, so that
+// it can tell what changed meanwhile. The agent forgets them when the policy or
+// the settings turn the collector off.
+type Memory interface {
+	Load() ([]byte, error) // nothing kept: nil and no error
+	Save([]byte) error     // at most MaxMemory bytes
+}
+
+// MaxMemory bounds what a collector keeps, in bytes.
+const MaxMemory = 8 << 20
 
 // Asset is what IT wrote about the device in its settings.
 type Asset struct {
@@ -69,6 +81,7 @@ type Asset struct {
 type Stats struct {
 	rung atomic.Int32
 	lost atomic.Uint64
+	note atomic.Value // string
 }
 
 // SetRung says which source is in use.
@@ -76,6 +89,16 @@ func (s *Stats) SetRung(r eventv1.Rung) { s.rung.Store(int32(r)) }
 
 // Rung returns the source in use.
 func (s *Stats) Rung() eventv1.Rung { return eventv1.Rung(s.rung.Load()) }
+
+// SetNote says in plain words why the collector runs and sees less than it could,
+// or nothing yet; "" where all is well. It never holds a value of an event.
+func (s *Stats) SetNote(note string) { s.note.Store(note) }
+
+// Note returns that.
+func (s *Stats) Note() string {
+	note, _ := s.note.Load().(string)
+	return note
+}
 
 // AddLost counts things that happened and were not seen.
 func (s *Stats) AddLost(n uint64) { s.lost.Add(n) }

@@ -60,7 +60,8 @@ type Privacy struct {
 
 // Trust says whose signatures count.
 type Trust struct {
-	Push Signers `key:"push"`
+	Floor Signers `key:"floor"`
+	Push  Signers `key:"push"`
 }
 
 // Signers are public keys, and how many of them must sign.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // A pushed bundle is a DSSE envelope around settings. Nothing in it is parsed
@@ -18,6 +19,7 @@ import (
 // https://github.com/secure-systems-lab/dsse/blob/master/envelope.md
 const (
 	bundleType    = "application/vnd.discreet.policy+yaml"
+	floorType     = "application/vnd.discreet.floor+yaml"
 	maxBundle     = 64 * kib
 	maxSignatures = 16
 	maxSigners    = 16
@@ -52,7 +54,7 @@ func preAuth(payloadType string, payload []byte) []byte {
 
 // open returns the payload of an envelope that enough of the signers signed. A
 // key counts once, however often it signed.
-func (s signers) open(data []byte) ([]byte, error) {
+func (s signers) open(data []byte, want string) ([]byte, error) {
 	if len(data) > maxBundle {
 		return nil, errors.New("larger than 64 KiB")
 	}
@@ -65,8 +67,8 @@ func (s signers) open(data []byte) ([]byte, error) {
 		return nil, errors.New("more than one signed bundle")
 	}
 	switch {
-	case e.PayloadType != bundleType:
-		return nil, errors.New("signed for another use, want the type " + bundleType)
+	case e.PayloadType != want:
+		return nil, errors.New("signed for another use, want the type " + want)
 	case len(e.Signatures) > maxSignatures:
 		return nil, fmt.Errorf("%d signatures, want at most %d", len(e.Signatures), maxSignatures)
 	case s.threshold < 1 || len(s.keys) < s.threshold:
@@ -100,13 +102,15 @@ func publicKey(data []byte) (ed25519.PublicKey, error) {
 	return nil, errors.New("want a public key of ed25519")
 }
 
-// pushSigners reads the keys that the layers below the push pin.
-func pushSigners(layers []*layer, disk files) (signers, *Fault) {
-	named, from := top(layers, "trust.push.key_files")
-	threshold, _ := top(layers, "trust.push.threshold")
+// pinnedSigners reads the keys that the layers below a bundle pin for a use, push
+// or floor.
+func pinnedSigners(layers []*layer, disk files, use string) (signers, *Fault) {
+	path := "trust." + use + ".key_files"
+	named, from := top(layers, path)
+	threshold, _ := top(layers, "trust."+use+".threshold")
 	s := signers{threshold: int(threshold.value.(int64))}
 	at := func(text, hint string) *Fault {
-		return &Fault{File: from.file, Line: named.line, Col: 1, Key: "trust.push.key_files", Text: text, Hint: hint}
+		return &Fault{File: from.file, Line: named.line, Col: 1, Key: path, Text: text, Hint: hint}
 	}
 	list := named.value.([]any)
 	if len(list) > maxSigners {
@@ -123,13 +127,23 @@ func pushSigners(layers []*layer, disk files) (signers, *Fault) {
 		}
 		key, err := publicKey(src.data)
 		if err != nil {
-			return s, &Fault{File: file, Text: err.Error(), Hint: "openssl pkey -in KEY -pubout makes one"}
+			return s, &Fault{File: file, Text: err.Error(), Hint: "\"discreet-gateway policy keygen\" makes a pair"}
 		}
 		if !s.has(key) {
 			s.keys = append(s.keys, key)
 		}
 	}
 	return s, nil
+}
+
+// noPins refuses keys that a managed policy names: it lies above what they sign.
+func (l *layer) noPins() {
+	for path, e := range l.bags[mainBag].entries {
+		if strings.HasPrefix(path, "trust.") {
+			l.faults = sortFaults(append(l.faults, Fault{File: l.file, Line: e.line, Col: 1, Key: path,
+				Text: "in a managed policy, want it in agent.yaml or conf.d", Hint: "keys are pinned when the agent is installed"}))
+		}
+	}
 }
 
 func (s signers) has(key ed25519.PublicKey) bool {

@@ -19,33 +19,46 @@ type bundle struct {
 	*layer
 	version            int64
 	notBefore, expires time.Time
+	notice             time.Duration // of a floor: how long before it may loosen
+	data               []byte        // the envelope
 }
 
-// readBundle verifies and checks a bundle. Whether its time is right and its
-// version new is the caller's question. Where the signatures are missing the
-// layer is empty but for the fault.
-func readBundle(file string, data []byte, s signers, table []key) bundle {
-	b := bundle{layer: newLayer(layerPush, file)}
-	payload, err := s.open(data)
+// readBundle verifies and checks a bundle of settings or of a floor. Whether its
+// time is right and its version new is the caller's question. Where the signatures
+// are missing the layer is empty but for the fault.
+func readBundle(file string, data []byte, s signers, table []key, kind string) bundle {
+	b := bundle{layer: newLayer(layerPush, file), data: data}
+	payload, err := s.open(data, kind)
 	if err != nil {
-		b.faults = []Fault{{File: file, Text: err.Error(), Hint: "trust.push names whose signatures count"}}
+		use := map[string]string{bundleType: "push", floorType: "floor"}[kind]
+		b.faults = []Fault{{File: file, Text: err.Error(), Hint: "trust." + use + " names whose signatures count"}}
 		return b
 	}
-	root, faults := parse(file, payload)
-	b.faults = faults
-	if root != nil {
-		b.fields(&checker{layer: b.layer, table: table}, root)
-	}
-	b.faults = sortFaults(b.faults)
+	b.read(payload, table, kind)
 	return b
 }
 
-// fields reads the payload's map. A push decides on privacy and nothing else.
-func (b *bundle) fields(c *checker, root *yaml.Node) {
+// read checks the payload of a bundle.
+func (b *bundle) read(payload []byte, table []key, kind string) {
+	root, faults := parse(b.file, payload)
+	b.faults = faults
+	if root != nil {
+		b.fields(&checker{layer: b.layer, table: table}, root, kind)
+	}
+	b.faults = sortFaults(b.faults)
+}
+
+// fields reads the payload's map. A push decides on privacy and nothing else, a
+// floor on the floor.
+func (b *bundle) fields(c *checker, root *yaml.Node, kind string) {
 	settings := []key{*find(c.table, "privacy"), *find(c.table, "privacy_floor")}
 	rows := []key{
 		{name: "version", kind: kindNumber, min: 1}, {name: "not_before", kind: kindText},
 		{name: "expires", kind: kindText}, {name: "settings", kind: kindSection},
+	}
+	if kind == floorType {
+		settings = settings[1:]
+		rows = append(rows, key{name: "notice", kind: kindDuration, min: second, max: maxNotice})
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
@@ -71,6 +84,10 @@ func (b *bundle) fields(c *checker, root *yaml.Node) {
 			b.notBefore = c.instant(k.name, vn)
 		case "expires":
 			b.expires = c.instant(k.name, vn)
+		case "notice":
+			if v, ok := c.typed(k.name, k, vn); ok {
+				b.notice = v.(time.Duration)
+			}
 		case "settings":
 			c.section("", mainBag, settings, vn)
 			c.together()
@@ -98,7 +115,7 @@ func (l *Loader) push(r *resolver, s source) *layer {
 	if fault != nil {
 		return &layer{name: s.layer, file: s.file, faults: []Fault{*fault}}
 	}
-	b := readBundle(s.file, s.data, who, l.table)
+	b := readBundle(s.file, s.data, who, l.table, bundleType)
 	if len(b.faults) > 0 {
 		return b.layer
 	}
@@ -112,6 +129,7 @@ func (l *Loader) push(r *resolver, s source) *layer {
 	}
 	switch {
 	case now.Before(b.notBefore):
+		r.again(b.notBefore)
 		return refuse("not valid before "+b.notBefore.UTC().Format(time.RFC3339), "check the clock")
 	case !now.Before(b.expires):
 		return refuse("expired at "+b.expires.UTC().Format(time.RFC3339), "push a bundle with a later expires and a higher version")
@@ -127,6 +145,7 @@ func (l *Loader) push(r *resolver, s source) *layer {
 		l.newest = accepted{b.version, sum}
 	}
 	l.pushed = s.data
+	r.again(b.expires)
 	return b.layer
 }
 
@@ -141,7 +160,7 @@ func (l *Loader) lastPush(r *resolver, file string) *layer {
 	if data == nil || fault != nil {
 		return nil
 	}
-	b := readBundle(file, data, who, l.table)
+	b := readBundle(file, data, who, l.table, bundleType)
 	if len(b.faults) > 0 {
 		return nil
 	}
@@ -153,7 +172,7 @@ func (l *Loader) signers(r *resolver) (signers, *Fault) {
 	if l.pinned != nil {
 		return *l.pinned, nil
 	}
-	return pushSigners(r.layers, l.disk)
+	return pinnedSigners(r.layers, l.disk, "push")
 }
 
 // accepted names the newest bundle that was accepted.

@@ -135,7 +135,7 @@ func (l *Loaded) explainValue(e *Explanation, row *key) {
 		}
 	}
 	if v, ok := l.floored[e.Key]; ok {
-		add(v.value, l.floorLayer, v.line)
+		add(v.value, l.flooredBy[e.Key], v.line)
 		e.BoundBy = "floor"
 	}
 	if at := l.Settings.Summary.Flush; e.Key == "summary.flush" && e.Value != row.flow(at) {
@@ -145,8 +145,21 @@ func (l *Loaded) explainValue(e *Explanation, row *key) {
 	}
 }
 
+// PrivacySettings explains what stands under privacy beside the levels: lists,
+// quiet hours, pauses, pseudonyms, the statement.
+func (l *Loaded) PrivacySettings() []Explanation {
+	var list []Explanation
+	leaves("", l.table, func(path string, k *key) {
+		if strings.HasPrefix(path, "privacy.") && k.kind != kindLevel && path != "privacy.preset" {
+			e, _ := l.Explain(path) // it comes from the table
+			list = append(list, e)
+		}
+	})
+	return list
+}
+
 // explainWhole explains tighten, which holds from every layer, and the floor,
-// which one layer sets.
+// which one layer sets and its signers may.
 func (l *Loaded) explainWhole(e *Explanation) {
 	levels := l.Floor
 	if e.Key == "privacy.tighten" {
@@ -159,8 +172,10 @@ func (l *Loaded) explainWhole(e *Explanation) {
 				e.Layer, e.Source = la.name, la.source(p.line)
 			}
 		}
-	} else if l.floorLayer != nil {
-		e.Layer, e.Source = l.floorLayer.name, l.floorLayer.source(l.floorLayer.bags[floorBag].first())
+	} else {
+		for _, f := range l.floors {
+			e.Layer, e.Source = f.name, f.source(f.bags[floorBag].first())
+		}
 	}
 	e.Value = l.flowMap(e.Key, levels)
 }
@@ -183,8 +198,8 @@ func (l *Loaded) flowMap(path string, levels map[privacy.Key]privacy.Level) stri
 	for _, k := range slices.Sorted(maps.Keys(levels)) {
 		parts = append(parts, k.String()+": "+levels[k].String())
 	}
-	if path == "privacy_floor" && l.floorLayer != nil {
-		parts = append(parts, flowNested(path, l.floorLayer.bags[floorBag].entries)...)
+	if path == "privacy_floor" {
+		parts = append(parts, flowNested(path, joined(l.floors))...)
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
@@ -252,7 +267,9 @@ func (l *Loaded) ShowJSON() []byte {
 		SetBy  string            `json:"set_by"`
 		Keys   map[string]shown  `json:"keys"`
 		Floor  map[string]string `json:"floor"`
-	}{l.Settings.Privacy.Preset, hex.EncodeToString(sum[:]), l.Settings.Privacy.Statement.SetBy, map[string]shown{}, map[string]string{}}
+		// What a signed floor will loosen. Not there: nothing.
+		Pending []Pending `json:"pending,omitempty"`
+	}{l.Settings.Privacy.Preset, hex.EncodeToString(sum[:]), l.Settings.Privacy.Statement.SetBy, map[string]shown{}, map[string]string{}, l.Pending}
 	for _, d := range l.Decisions {
 		out.Keys[d.Key.String()] = shown{d.Level.String(), d.Layer, d.Source, d.Default.String(), d.BoundBy}
 	}

@@ -83,15 +83,27 @@ func payloadOf(version int64, settings string) string {
 
 // seal signs a payload with each of keys.
 func seal(payload string, keys ...ed25519.PrivateKey) []byte {
-	e := envelope{Payload: []byte(payload), PayloadType: bundleType}
+	return sealAs(bundleType, payload, keys...)
+}
+
+func sealAs(kind, payload string, keys ...ed25519.PrivateKey) []byte {
+	e := envelope{Payload: []byte(payload), PayloadType: kind}
 	for _, k := range keys {
-		e.Signatures = append(e.Signatures, signature{Sig: ed25519.Sign(k, preAuth(bundleType, e.Payload))})
+		e.Signatures = append(e.Signatures, signature{Sig: ed25519.Sign(k, preAuth(kind, e.Payload))})
 	}
 	data, err := json.Marshal(e)
 	if err != nil {
 		panic(err)
 	}
 	return data
+}
+
+func keysOf(numbers []byte) []ed25519.PrivateKey {
+	var keys []ed25519.PrivateKey
+	for _, n := range numbers {
+		keys = append(keys, testKey(n))
+	}
+	return keys
 }
 
 // loadText loads one agent.yaml.

@@ -38,19 +38,37 @@ func intervalLength(l privacy.Level) time.Duration {
 //   - realm_aliases: neither. The floor's list holds.
 //   - quiet: more hours. The floor's are added.
 //   - pause: a person may do more. The larger of both.
-func floorEntries(layers []*layer, floor *layer) map[string]entry {
-	changed := map[string]entry{}
-	if floor == nil {
-		return changed
-	}
-	for floorPath, f := range floor.bags[floorBag].entries {
-		path := strings.Replace(floorPath, "privacy_floor", "privacy", 1)
-		e, _ := top(layers, path)
-		if v := stricter(f.key.name, e.value, f.value); !reflect.DeepEqual(v, e.value) {
-			changed[path] = entry{f.key, v, f.line}
+//
+// Each floor is laid on what the one before it left.
+func floorEntries(layers, floors []*layer) (map[string]entry, map[string]*layer) {
+	changed, by := map[string]entry{}, map[string]*layer{}
+	for _, floor := range floors {
+		for floorPath, f := range floor.bags[floorBag].entries {
+			path := strings.Replace(floorPath, "privacy_floor", "privacy", 1)
+			e, done := changed[path]
+			if !done {
+				e, _ = top(layers, path)
+			}
+			if v := stricter(f.key.name, e.value, f.value); !reflect.DeepEqual(v, e.value) {
+				changed[path], by[path] = entry{f.key, v, f.line}, floor
+			}
 		}
 	}
-	return changed
+	return changed, by
+}
+
+// joined returns what several floors say together beside the levels.
+func joined(floors []*layer) map[string]entry {
+	all := map[string]entry{}
+	for _, floor := range floors {
+		for path, f := range floor.bags[floorBag].entries {
+			if have, ok := all[path]; ok {
+				f.value = stricter(f.key.name, have.value, f.value)
+			}
+			all[path] = f
+		}
+	}
+	return all
 }
 
 // top returns what the highest layer that names a setting says.

@@ -72,6 +72,10 @@ func agentKeys(p Places) []key {
 		{name: "privacy", kind: kindSection, doc: "what may leave this device", keys: privacyKeys(p)},
 		{name: "privacy_floor", kind: kindSection, bag: floorBag, doc: "nothing may be laxer than this; the same levels and lists as under privacy", keys: floorKeys()},
 		{name: "trust", kind: kindSection, doc: "whose signatures count; only here and in conf.d", keys: []key{
+			{name: "floor", kind: kindSection, doc: "who signs a floor; once pinned, only they loosen it, after its notice", keys: []key{
+				{name: "key_files", kind: kindTexts, def: "[]", max: 4096, doc: "absolute paths of public keys: ed25519, in PEM"},
+				{name: "threshold", kind: kindNumber, def: "1", min: 1, max: maxSigners, doc: "how many of them must sign"},
+			}},
 			{name: "push", kind: kindSection, doc: "who signs the privacy settings that are pushed; no key: no push is accepted", keys: []key{
 				{name: "key_files", kind: kindTexts, def: "[]", max: 4096, doc: "absolute paths of public keys: ed25519, in PEM"},
 				{name: "threshold", kind: kindNumber, def: "1", min: 1, max: maxSigners, doc: "how many of them must sign"},

@@ -16,7 +16,10 @@ import (
 // restart finds one too. An empty dir keeps nothing.
 type lastGood struct{ dir string }
 
-const lastGoodSuffix = ".good.yaml"
+const (
+	lastGoodSuffix = ".good.yaml"
+	newPrefix      = ".new-"
+)
 
 // name returns where the form of file is kept. The path is hashed, so that no
 // file can name a place outside the folder.
@@ -53,7 +56,7 @@ func (g lastGood) save(file string, data []byte) error {
 
 // put replaces a file in the folder, whole or not at all.
 func (g lastGood) put(file string, data []byte) error {
-	tmp, err := os.CreateTemp(g.dir, ".new-*") // mode 0600
+	tmp, err := os.CreateTemp(g.dir, newPrefix+"*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -63,8 +66,23 @@ func (g lastGood) put(file string, data []byte) error {
 	}
 	if err != nil {
 		_ = os.Remove(tmp.Name())
+		return err
 	}
-	return err
+	return syncDir(g.dir)
+}
+
+// syncDir makes the names in a folder durable, where the system can do that for a
+// folder.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 // prune forgets every file that is not among keep: a file that was removed on
@@ -82,7 +100,8 @@ func (g lastGood) prune(keep []string) error {
 		return nil
 	}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), lastGoodSuffix) && !wanted[e.Name()] {
+		stale := strings.HasSuffix(e.Name(), lastGoodSuffix) && !wanted[e.Name()]
+		if stale || strings.HasPrefix(e.Name(), newPrefix) { // the latter: of a crash
 			err = errors.Join(err, os.Remove(filepath.Join(g.dir, e.Name())))
 		}
 	}

@@ -27,10 +27,13 @@ type Loader struct {
 	forms map[string]*layer
 	flags *layer // nil: none
 	seen  [32]byte
+	next  time.Time // when the same files say something else; zero: never
 
 	newest accepted // of all pushed bundles
 	pushed []byte   // the last good one
 	pinned *signers // whose push is accepted; nil: as the settings say
+
+	floor *keptFloor // what is known of signed floors; nil: not read yet
 }
 
 // NewLoader returns a Loader of the files that p names. lastGoodDir is where it
@@ -57,10 +60,16 @@ func (l *Loader) Load() *Loaded {
 	l.seen = digest(sources)
 	r := &resolver{Loaded: Loaded{table: l.table, index: l.index, layers: []*layer{l.base}, Warnings: warnings}}
 	var present []string
+	var floor *source
 	for _, s := range sources {
 		present = append(present, s.file)
+		if s.layer == layerFloor {
+			floor = &s
+			continue
+		}
 		l.add(r, s)
 	}
+	l.addFloor(r, floor)
 	l.forget(present)
 	if !l.blind(sources) {
 		r.warn(l.good.prune(present))
@@ -68,6 +77,7 @@ func (l *Loader) Load() *Loaded {
 	if l.flags != nil {
 		r.layers = append(r.layers, l.flags)
 	}
+	l.next = r.Next
 	return r.resolve()
 }
 
@@ -102,7 +112,11 @@ func (l *Loader) check(r *resolver, s source) *layer {
 	if s.layer == layerPush {
 		return l.push(r, s)
 	}
-	return check(s.layer, s.file, s.data, l.table)
+	la := check(s.layer, s.file, s.data, l.table)
+	if s.layer == layerManaged {
+		la.noPins()
+	}
+	return la
 }
 
 func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || path == l.paths.PolicyDir }

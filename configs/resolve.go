@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"time"
+
 	"github.com/discreet-agent/discreet/privacy"
 )
 
@@ -30,21 +32,34 @@ type Loaded struct {
 	Floor      map[privacy.Key]privacy.Level
 	Faults     []Fault // of all files
 	Warnings   []Warning
-	Degraded   bool // some file has a fault
-	OnlyHealth bool // and there is no last good form of it: nothing but health may leave
+	Degraded   bool      // some file has a fault
+	OnlyHealth bool      // and there is no last good form of it: nothing but health may leave
+	Pending    []Pending // what a signed floor will loosen, and when
+	Next       time.Time // when the same files will say something else; zero: never
 
-	table      []key
-	index      *index
-	layers     []*layer         // lowest first, as they were used
-	floored    map[string]entry // settings that the floor changed
-	floorLayer *layer           // nil: none
-	preset     privacy.Policy
+	table     []key
+	index     *index
+	layers    []*layer         // lowest first, as they were used
+	floored   map[string]entry // settings that the floors changed
+	flooredBy map[string]*layer
+	floors    []*layer // the one of the settings, then those that are signed
+	preset    privacy.Policy
 }
 
 // resolver makes a Loaded of layers.
 type resolver struct {
 	Loaded
 	refused []*layer // layers with a fault, whose tighten entries still hold
+	signed  []*layer // floors that their signers vouch for and that hold now
+	coming  *layer   // the one of them that will hold alone; nil: none
+	comesAt time.Time
+}
+
+// again notes a time at which the same files will say something else.
+func (r *resolver) again(at time.Time) {
+	if r.Next.IsZero() || at.Before(r.Next) {
+		r.Next = at
+	}
 }
 
 func (r *resolver) warn(err error) {
@@ -55,19 +70,37 @@ func (r *resolver) warn(err error) {
 
 func (r *resolver) resolve() *Loaded {
 	l := &r.Loaded
+	var own []*layer
 	for _, la := range r.layers {
 		l.Warnings = append(l.Warnings, la.warnings...)
 		if p, ok := la.presetPolicy(); ok {
 			l.preset = p
 		}
 		if f := &la.bags[floorBag]; len(f.levels)+len(f.entries) > 0 {
-			l.floorLayer = la
+			own = []*layer{la}
 		}
 	}
-	l.Floor = map[privacy.Key]privacy.Level{}
-	if l.floorLayer != nil {
-		for k, p := range l.floorLayer.bags[floorBag].levels {
-			l.Floor[k] = p.level
+	if r.coming != nil {
+		l.Pending = r.pending(append(own[:len(own):len(own)], r.coming), append(own[:len(own):len(own)], r.signed...))
+	}
+	r.settle(append(own, r.signed...))
+	decode(r.layers, l.floored, &l.Settings)
+	if interval := intervalLength(l.Policy.Level(privacy.SummaryInterval)); l.Settings.Summary.Flush > interval {
+		l.Settings.Summary.Flush = interval
+	}
+	l.Warnings = append(l.Warnings, l.lint()...)
+	return l
+}
+
+// settle decides every key under the floors.
+func (r *resolver) settle(floors []*layer) {
+	l := &r.Loaded
+	l.floors, l.Floor, l.Decisions = floors, map[privacy.Key]privacy.Level{}, nil
+	for _, f := range floors {
+		for k, p := range f.bags[floorBag].levels {
+			if have, ok := l.Floor[k]; !ok || p.level < have {
+				l.Floor[k] = p.level
+			}
 		}
 	}
 	for k := range privacy.NumKeys {
@@ -75,13 +108,7 @@ func (r *resolver) resolve() *Loaded {
 		l.Decisions = append(l.Decisions, d)
 		l.Policy, _ = l.Policy.With(k, d.Level)
 	}
-	l.floored = floorEntries(r.layers, l.floorLayer)
-	decode(r.layers, l.floored, &l.Settings)
-	if interval := intervalLength(l.Policy.Level(privacy.SummaryInterval)); l.Settings.Summary.Flush > interval {
-		l.Settings.Summary.Flush = interval
-	}
-	l.Warnings = append(l.Warnings, l.lint()...)
-	return l
+	l.floored, l.flooredBy = floorEntries(r.layers, floors)
 }
 
 // presetPolicy returns the preset that the layer names.
@@ -134,8 +161,8 @@ func (r *resolver) decide(k privacy.Key) Decision {
 	for _, l := range append(r.layers[:len(r.layers):len(r.layers)], r.refused...) {
 		constrain(l, tightenBag, "tighten")
 	}
-	if r.floorLayer != nil {
-		constrain(r.floorLayer, floorBag, "floor")
+	for _, f := range r.floors {
+		constrain(f, floorBag, "floor")
 	}
 	if bound != nil {
 		take(at, bound)

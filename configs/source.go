@@ -20,6 +20,7 @@ const (
 	layerPush     = "push"
 	layerManaged  = "managed"
 	layerFlags    = "flags" // of a foreground run; operational keys only
+	layerFloor    = "floor" // a signed floor: no layer, but read like one
 )
 
 // maxFiles bounds the files of one folder.
@@ -32,14 +33,15 @@ type AgentPaths struct {
 	Optional  bool   // File may be missing
 	ConfDir   string // its *.yaml go over File, in lexical order
 	PushFile  string // signed bundle that was pushed; may be missing
+	FloorFile string // signed floor; may be missing
 	PolicyDir string // its *.yaml are the managed policy, in lexical order
 }
 
-// AgentPathsFor returns the paths of file and of its siblings conf.d, push.json
-// and policy.d.
+// AgentPathsFor returns the paths of file and of its siblings conf.d, push.json,
+// floor.json and policy.d.
 func AgentPathsFor(file string) AgentPaths {
 	dir := filepath.Dir(file)
-	return AgentPaths{File: file, ConfDir: filepath.Join(dir, "conf.d"), PushFile: filepath.Join(dir, "push.json"), PolicyDir: filepath.Join(dir, "policy.d")}
+	return AgentPaths{File: file, ConfDir: filepath.Join(dir, "conf.d"), PushFile: filepath.Join(dir, "push.json"), FloorFile: filepath.Join(dir, "floor.json"), PolicyDir: filepath.Join(dir, "policy.d")}
 }
 
 // DefaultAgentPaths returns the paths of this system.
@@ -157,6 +159,7 @@ func readSources(p AgentPaths, disk files) ([]source, []Warning) {
 	dir(layerConfD, p.ConfDir)
 	one(layerPush, p.PushFile, true)
 	dir(layerManaged, p.PolicyDir)
+	one(layerFloor, p.FloorFile, true)
 	return out, warnings
 }
 

@@ -133,7 +133,7 @@ func TestDefaults(t *testing.T) {
 			Pseudonym: Pseudonym{Mode: "auto", Epoch: "none"}, Statement: Statement{RetentionDays: 30},
 		},
 		Collectors: map[string]Collector{"process": on, "connection": on, "focus": on, "activity": on, "wifi": on, "domain": on, "logon": on, "device": on, "software": on},
-		Trust:      Trust{Signers{KeyFiles: []string{}, Threshold: 1}}, Summary: Summary{5 * time.Minute},
+		Trust:      Trust{Signers{[]string{}, 1}, Signers{KeyFiles: []string{}, Threshold: 1}}, Summary: Summary{5 * time.Minute},
 		Spool:    Spool{256 << 20, 30 * 24 * time.Hour, 1 << 30, 5 * time.Second},
 		Log:      Log{"info", "json"},
 		StateDir: SystemPlaces().State,

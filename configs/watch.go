@@ -2,6 +2,7 @@ package configs
 
 import (
 	"context"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,7 +59,21 @@ func (l *Loader) Watch(ctx context.Context, changed func()) error {
 	l.mu.Lock()
 	seen := l.seen
 	l.mu.Unlock()
-	return newWatcher(l.paths, changed).run(ctx, seen)
+	w := newWatcher(l.paths, changed)
+	w.due = l.due
+	return w.run(ctx, seen)
+}
+
+// due reports whether the files that Load read last say something else by now,
+// and else how long they do not.
+func (l *Loader) due() (bool, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.next.IsZero() {
+		return false, math.MaxInt64
+	}
+	wait := l.next.Sub(l.now())
+	return wait <= 0, wait
 }
 
 // watcher is one run of Watch. Only its own goroutine touches it.
@@ -67,6 +82,7 @@ type watcher struct {
 	changed func()
 	disk    files
 	open    func() (notifier, error)
+	due     func() (bool, time.Duration) // whether time alone has changed what the files say, or when it will
 
 	settle, maxDelay, pollQuiet, pollBlind, retry time.Duration
 
@@ -80,7 +96,8 @@ type watcher struct {
 }
 
 func newWatcher(p AgentPaths, changed func()) *watcher {
-	return &watcher{paths: p, changed: changed, disk: diskFiles{}, open: newFSNotifier,
+	never := func() (bool, time.Duration) { return false, math.MaxInt64 }
+	return &watcher{paths: p, changed: changed, disk: diskFiles{}, open: newFSNotifier, due: never,
 		settle: settle, maxDelay: maxDelay, pollQuiet: pollQuiet, pollBlind: pollBlind, retry: retry}
 }
 
@@ -135,7 +152,9 @@ func (w *watcher) wait() time.Duration {
 	case w.blind:
 		return w.pollBlind
 	}
-	return w.pollQuiet
+	// The clock can be set: it is looked at with each quiet poll.
+	_, wait := w.due()
+	return max(0, min(wait, w.pollQuiet))
 }
 
 // tick is called when wait has passed: something has settled, or it is time to
@@ -144,6 +163,9 @@ func (w *watcher) tick() {
 	if w.since.IsZero() {
 		w.rewatch()
 		w.look()
+		if due, _ := w.due(); due {
+			w.changed()
+		}
 		return
 	}
 	w.since = time.Time{}
@@ -237,6 +259,7 @@ func (w *watcher) folders() []string {
 	}
 	file(w.paths.File)
 	file(w.paths.PushFile)
+	file(w.paths.FloorFile)
 	for _, dir := range []string{w.paths.ConfDir, w.paths.PolicyDir} {
 		if dir == "" {
 			continue

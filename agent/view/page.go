@@ -23,7 +23,7 @@ type Page struct {
 	Made       *time.Time `json:"made,omitempty"` // when the page was asked for
 }
 
-// Pending is what the floor will allow from a time on. Before and After are
+// Pending is what a signed floor will loosen from a time on. Before and After are
 // empty where the key is no level.
 type Pending struct {
 	Key    string    `json:"key"`

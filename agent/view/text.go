@@ -104,13 +104,18 @@ func (p Page) due(l Lang) []string {
 	}
 	var all []string
 	for _, c := range p.Pending {
-		id := "change.due"
-		if c.After == "" {
-			id = "change.loose"
-		}
-		all = append(all, l.Text(id, "when", c.From.Local().Format(time.DateTime), "key", c.Key, "before", c.Before, "after", c.After))
+		all = append(all, c.Words(l))
 	}
 	return all
+}
+
+// Words says in plain words what will change, and when.
+func (c Pending) Words(l Lang) string {
+	when := c.From.Local().Format(time.DateTime)
+	if c.After == "" {
+		return l.Text("change.loose", "when", when, "key", c.Key)
+	}
+	return l.Text("change.due", "when", when, "key", c.Key, "before", c.Before, "after", c.After)
 }
 
 func (p Page) recipient(l Lang) string { return Recipient(p.Gateway, l) }

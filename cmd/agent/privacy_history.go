@@ -49,6 +49,9 @@ func printHistory(w io.Writer, past []agent.Change, l view.Lang) {
 			by := view.PageKey{Layer: k.Layer, Source: k.Source, BoundBy: k.BoundBy}.By(l)
 			fmt.Fprintf(w, "  %s\n", view.Clean(l.Text("history.change", "key", k.Key, "before", before, "after", k.After, "by", by)))
 		}
+		for _, p := range c.Pending {
+			fmt.Fprintf(w, "  %s\n", view.Pending{Key: p.Key, Before: p.From, After: p.To, From: p.At}.Words(l))
+		}
 		for _, r := range c.Refused {
 			fmt.Fprintf(w, "  %s\n", view.Clean(l.Text("history.refused", "place", r.Place, "text", r.Key+" "+r.Text)))
 		}

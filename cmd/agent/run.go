@@ -73,14 +73,19 @@ func (s *shared) run(ctx context.Context, f runFlags) error {
 	return fail(exitFailure, a.Run(ctx))
 }
 
-// lastGoodDir is where the last good form of each file of the settings outlives
-// a restart. It cannot depend on the settings themselves: with a file in another
-// place there is none.
+// lastGoodDir is where the last good form of each file of the settings, and a
+// signed floor, outlive a restart. It does not depend on the settings, which may be
+// broken; but with a file in another place only they can tell it, and while they
+// are broken nothing but health leaves.
 func (s *shared) lastGoodDir() string {
-	if s.config != "" {
+	if s.config == "" {
+		return filepath.Join(configs.SystemPlaces().State, "last-good")
+	}
+	l := s.loaded()
+	if l.OnlyHealth && len(l.Faults) > 0 && l.Settings.StateDir == configs.SystemPlaces().State {
 		return ""
 	}
-	return filepath.Join(configs.SystemPlaces().State, "last-good")
+	return filepath.Join(l.Settings.StateDir, "last-good")
 }
 
 // program lets the system's service manager drive run.

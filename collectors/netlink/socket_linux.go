@@ -66,6 +66,27 @@ func Open(family int, groups uint32, buffer int) (*Socket, error) {
 // Close releases the socket.
 func (s *Socket) Close() error { return s.file.Close() }
 
+// Join makes the socket hear a multicast group by its number, as families have
+// them that name their groups only at run time.
+func (s *Socket) Join(group uint32) error { return s.member(unix.NETLINK_ADD_MEMBERSHIP, group) }
+
+// Leave undoes Join.
+func (s *Socket) Leave(group uint32) error { return s.member(unix.NETLINK_DROP_MEMBERSHIP, group) }
+
+func (s *Socket) member(option int, group uint32) error {
+	var set error
+	err := s.raw.Control(func(fd uintptr) {
+		set = unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, option, int(group))
+	})
+	if err == nil {
+		err = set
+	}
+	if err != nil {
+		return fmt.Errorf("join or leave netlink group %d: %w", group, err)
+	}
+	return nil
+}
+
 // Buffer returns the size of the receive buffer as the kernel counts it.
 func (s *Socket) Buffer() int { return s.buffer }
 
