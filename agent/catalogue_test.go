@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -104,6 +105,30 @@ func TestInventoryAgreesWithTheFilter(t *testing.T) {
 			f := privacy.NewFilter(l.Policy, privacy.Context{OS: privacy.Linux, Host: "h"}, nil)
 			if _, got := f.Apply(proto.CloneOf(ev)); got != exists(l, fd.Message()) {
 				t.Errorf("%s: filter lets %s leave = %v; the inventory says %v", preset, fd.Name(), got, !got)
+			}
+		}
+	}
+}
+
+// TestPageTellsWhatIsPending looks for a floor that will loosen on the page.
+func TestPageTellsWhatIsPending(t *testing.T) {
+	l := loadText(t, "schema: 1\n")
+	if p := PageOf(l); p.Pending == nil || len(p.Pending) != 0 {
+		t.Errorf("page without a change = %v; want an empty list", p.Pending)
+	}
+	at := time.Date(2026, 5, 4, 9, 0, 0, 0, time.Local)
+	l.Pending = []configs.Pending{{Key: "username", From: "hashed", To: "cleartext", At: at}, {Key: "privacy.exclude_programs", At: at}}
+	for _, lang := range languages {
+		b := &strings.Builder{}
+		if err := PageOf(l).WriteText(b, lang); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			lang.Text("change.due", "when", "2026-05-04 09:00:00", "key", "username", "before", "hashed", "after", "cleartext"),
+			lang.Text("change.loose", "when", "2026-05-04 09:00:00", "key", "privacy.exclude_programs"),
+		} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("page in %s lacks %q", lang, want)
 			}
 		}
 	}
