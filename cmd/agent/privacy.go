@@ -86,8 +86,8 @@ func privacyPause(s *shared) *cobra.Command {
 		Use: "pause [DURATION]", Short: "stop what sees your behaviour for a while, where the policy allows it", Args: cobra.MaximumNArgs(1),
 		Long: `pause stops the collectors of focus, activity, sign-ins and domains on this device.
 When it returns they have stopped: nothing is collected to be filtered later. It
-ends by itself, or with --resume. Without an argument it says whether a pause
-holds. Exit code 8: the policy does not allow it.`,
+ends by itself, or with --resume; after a restart of the agent, which it outlives,
+only root ends it early. Without an argument it says whether a pause holds. Exit code 8: the policy does not allow it.`,
 		Example: "  discreet-agent privacy pause 30m\n  discreet-agent privacy pause --resume",
 		RunE: func(c *cobra.Command, args []string) error {
 			q := map[string]string{}

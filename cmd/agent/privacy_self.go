@@ -18,7 +18,8 @@ func privacyExplain(s *shared) *cobra.Command {
 		Use: "explain KEY", Short: "say what one kind of data is, who decided its level, and what leaves of your own", Args: cobra.ExactArgs(1),
 		Long: `explain asks the running agent, which knows the pseudonym key. With --config, or
 without an agent, it reads the files, and what would be hashed is dropped where
-you may not read the key.`,
+you may not read the key. A value of your own is read once, for the answer alone,
+and only where you may read it yourself; no collector is started for it.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			e, err := s.explained(strings.TrimPrefix(args[0], "privacy."))
 			if err != nil {
