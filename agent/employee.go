@@ -68,6 +68,12 @@ func PageOf(l *configs.Loaded) view.Page {
 			p.Floor = append(p.Floor, d.Key.String()+"="+level.String())
 		}
 	}
+	if l.Signed != nil {
+		p.Signers = l.Signed.Signers
+	}
+	for _, c := range l.Pending {
+		p.Pending = append(p.Pending, view.Pending(c))
+	}
 	return p
 }
 

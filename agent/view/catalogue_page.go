@@ -36,6 +36,7 @@ var pageTexts = map[string]message{
 	"layer.conf_d":   {"settings folder", "Einstellungsordner"},
 	"layer.push":     {"sent by the gateway", "vom Gateway gesendet"},
 	"layer.managed":  {"managed by IT", "von der IT verwaltet"},
+	"layer.floor":    {"signed floor", "unterzeichnete Untergrenze"},
 	"layer.flags":    {"command line", "Befehlszeile"},
 	"bound.tighten":  {"made stricter by a layer", "von einer Ebene verschärft"},
 	"bound.floor":    {"held by the floor", "von der Untergrenze gehalten"},
@@ -45,6 +46,9 @@ var pageTexts = map[string]message{
 
 	"head.change":    {"What will change", "Was sich ändern wird"},
 	"change.none":    {"No change is scheduled.", "Keine Änderung ist angesetzt."},
+	"change.level":   {"From {at} on the signed floor lets more through of {key} ({what}). Now: {from}. Then: {to}.", "Ab {at} lässt die unterzeichnete Untergrenze mehr durch von {key} ({what}). Jetzt: {from}. Dann: {to}."},
+	"change.list":    {"From {at} on the signed floor holds back less of {key}.", "Ab {at} hält die unterzeichnete Untergrenze weniger zurück bei {key}."},
+	"change.signed":  {"The floor is signed with the keys {keys}. Only those who hold enough of them can loosen it, and only after notice.", "Die Untergrenze ist unterzeichnet mit den Schlüsseln {keys}. Nur wer genug davon hält, kann sie lockern, und nur nach einer Frist."},
 	"change.rule":    {"A change can make the policy stricter at once. A looser one holds only from then on, never for what was sent before.", "Eine Änderung kann die Regel sofort verschärfen. Eine Lockerung gilt nur von da an, nie für bereits Gesendetes."},
 	"change.floor":   {"Nothing may be laxer than the floor on: {keys}.", "Nichts darf lockerer sein als die Untergrenze bei: {keys}."},
 	"change.nofloor": {"No floor is set.", "Keine Untergrenze ist gesetzt."},

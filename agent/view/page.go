@@ -18,6 +18,8 @@ type Page struct {
 	Keys       []PageKey  `json:"keys"`
 	Floor      []string   `json:"floor"` // "key=level", in the order of Keys
 	Pause      Pause      `json:"pause"`
+	Signers    []string   `json:"signers,omitempty"` // of the floor: short names of their keys
+	Pending    []Pending  `json:"pending,omitempty"`
 }
 
 // PageKey is one kind of data.

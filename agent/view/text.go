@@ -93,7 +93,7 @@ func (p Page) sections(l Lang) (first section, rest []section) {
 	}
 	rest = []section{
 		{head: l.Text("head.never"), text: []string{l.Text("never.text")}},
-		{head: l.Text("head.change"), text: []string{l.Text("change.none"), l.Text("change.rule"), floor}},
+		{head: l.Text("head.change"), text: append(p.coming(l), l.Text("change.rule"), floor)},
 		{head: l.Text("head.pause"), text: p.Pause.Words(l)},
 		{head: l.Text("head.rights"), text: []string{l.Text("rights.whoami"), l.Text("rights.preview")}},
 	}

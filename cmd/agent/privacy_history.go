@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/discreet-agent/discreet/agent"
+	"github.com/discreet-agent/discreet/configs"
 )
 
 func privacyHistory(s *shared) *cobra.Command {
@@ -49,6 +50,8 @@ func printHistory(w io.Writer, past []agent.Change) {
 			}
 			fmt.Fprintf(w, "  %-18s %s -> %s, by %s\n", k.Key, before, k.After, by)
 		}
+		printSigned(w, "floor", c.Floor)
+		printSigned(w, "push", c.Push)
 		for _, p := range c.Pending {
 			fmt.Fprintf(w, "  %-18s will be %s from %s\n", p.Key, orList(p.To), p.At.Local().Format(time.DateTime))
 		}
@@ -64,4 +67,16 @@ func orList(level string) string {
 		return "looser"
 	}
 	return level
+}
+
+// printSigned says who signed what holds.
+func printSigned(w io.Writer, what string, v *configs.Vouched) {
+	if v == nil {
+		return
+	}
+	fmt.Fprintf(w, "  %s version %d, signed by %s (%d of %d must sign)", what, v.Version, strings.Join(v.Signers, ", "), v.Threshold, v.Pinned)
+	if v.Coming > 0 {
+		fmt.Fprintf(w, "; version %d waits for its notice", v.Coming)
+	}
+	fmt.Fprintln(w)
 }
