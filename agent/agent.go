@@ -259,7 +259,8 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.log.Info("policy in force", "digest", fmt.Sprintf("%x", digest[:8]), "preset", l.Settings.Privacy.Preset,
 		"changed", old.Policy.Digest() != digest, "degraded", l.Degraded, "only_health", l.OnlyHealth)
 	a.pipe.emit(&eventv1.Event{TimeUnixMs: collectors.At(time.Now()), Kind: &eventv1.Event_PolicyApplied{
-		PolicyApplied: &eventv1.PolicyApplied{Digest: digest[:], Layer: topLayer(l), Accepted: !l.Degraded, Reason: refusal(l)},
+		PolicyApplied: &eventv1.PolicyApplied{Digest: digest[:], Layer: topLayer(l), Accepted: !l.Degraded, Reason: refusal(l),
+			Version: pushVersion(l), Signer: pushSigners(l)},
 	}})
 }
 
