@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm crash kills mutation bench soak fuzz size deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf crash kills mutation bench soak fuzz size deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -52,6 +52,9 @@ generate: ## the schema's code, the filter, the sample settings, docs/DATA.md an
 	$(GO) run ./proto/gen/protos
 	$(GO) generate ./configs
 	$(GO) run ./docs/gen
+
+bpf: ## compiles the eBPF programs of collectors/*/bpf anew; go build needs no compiler for them
+	@.ci/bpf
 
 fresh: ## fails where a generated file is not what its source gives
 	@.ci/fresh

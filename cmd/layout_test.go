@@ -24,8 +24,8 @@ var mayImport = map[string][]string{
 	"configs/gen": {"configs", "privacy"},
 	"docs/gen":    {"configs", "privacy", "proto/*"},
 	"collectors":  {"proto/*"},
-	// netlink and procfs are sources that several collectors of Linux read.
-	"collectors/*":              {"proto/*", "collectors", "collectors/netlink", "collectors/procfs"},
+	// kernel, netlink and procfs are sources that several collectors of Linux read.
+	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/netlink", "collectors/procfs"},
 	"agent/durable":             {},
 	"agent/spool":               {"privacy", "proto/*", "agent/durable"},
 	"agent/uplink":              {"privacy", "proto/*", "agent/spool"},
@@ -57,6 +57,7 @@ var onlyIn = map[string][]string{
 	"github.com/kardianos/service":                  {"cmd/agent"},
 	"github.com/shirou/gopsutil":                    {"collectors"},
 	"github.com/google/gopacket":                    {"collectors/domain"},
+	"github.com/cilium/ebpf":                        {"collectors"},
 	"github.com/klauspost/compress":                 {"agent/uplink", "gateway/ingest"},
 	"google.golang.org/grpc":                        {"proto", "agent/uplink", "agent/identity", "gateway", "cmd/gateway"},
 	"google.golang.org/protobuf/encoding":           {"cmd/gateway", "privacy", "proto/gen", "gateway", "agent/uplink"},
