@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/discreet-agent/discreet/collectors"
@@ -45,8 +46,10 @@ type exit struct {
 	read int
 }
 
-func openTraced(env collectors.Env) (source, error) {
-	programs, err := kernel.Load(object, env.ProcRoot, env.SysRoot, nil)
+func openTraced(env collectors.Env) (source, error) { return openTracedWith(env, nil) }
+
+func openTracedWith(env collectors.Env, set func(*ebpf.CollectionSpec) error) (source, error) {
+	programs, err := kernel.Load(object, env.ProcRoot, env.SysRoot, set)
 	if err != nil {
 		return nil, err
 	}
