@@ -65,7 +65,7 @@ race: ## every unit test, with the race detector
 e2e: build ## both programs together: kills, bad input, the network, the demo
 	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -v ./cmd/... 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)'; exit $${PIPESTATUS[0]}
 
-vm: ## Debian's kernel 6.1 under QEMU: Wi-Fi on simulated radios
+vm: ## Debian's kernel 6.1 under QEMU: eBPF programs, Wi-Fi on simulated radios
 	@.ci/vm/run
 
 crash: ## the spool's crash simulator, 20,000 power losses

@@ -102,29 +102,23 @@ func (s *served) state(ctx context.Context, name string) (collector, error) {
 	return collector{}, fmt.Errorf("collector %s: %w", name, os.ErrNotExist)
 }
 
-// idle returns what share of a core the agent takes while nothing is asked of it.
-func (s *served) idle(ctx context.Context, name string) (share float64, err error) {
-	time.Sleep(2 * time.Second) // after the start
+// begin notes where the agent stands before something happens.
+func (s *served) begin(ctx context.Context, name string) (err error) {
+	time.Sleep(3 * time.Second) // after the start
+	s.before, err = s.state(ctx, name)
 	s.spent()
-	time.Sleep(5 * time.Second)
-	cpu, span := s.spent()
-	if s.before, err = s.state(ctx, name); err != nil {
-		return 0, err
-	}
-	s.spent()
-	return cpu.Seconds() / span.Seconds(), nil
+	return err
 }
 
-// report prints what n things cost the whole agent, without what it takes
-// idle, and what the collector says.
-func (s *served) report(ctx context.Context, name string, n int, idle float64) error {
-	cpu, span := s.spent()
-	net := cpu - time.Duration(idle*float64(span))
+// report prints what n things cost the whole agent, with all that it does
+// meanwhile, and what the collector says.
+func (s *served) report(ctx context.Context, name string, n int) error {
+	cpu, _ := s.spent()
 	after, err := s.state(ctx, name)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  agent, default policy, rung %s: %d events, lost %d, %.1f ms of CPU per 1,000 (%.1f with what it takes idle)\n",
-		after.Rung, after.Events-s.before.Events, after.Lost-s.before.Lost, each(net, n), each(cpu, n))
+	fmt.Printf("  agent, default policy, rung %s: %d events, lost %d, %.1f ms of CPU per 1,000\n",
+		after.Rung, after.Events-s.before.Events, after.Lost-s.before.Lost, each(cpu, n))
 	return nil
 }

@@ -139,8 +139,7 @@ func (w programs) beside(ctx context.Context, b *bench, rung string) error {
 		}
 		watchers = append(watchers, v)
 	}
-	idle, err := agent.idle(ctx, "process")
-	if err != nil {
+	if err := agent.begin(ctx, "process"); err != nil {
 		return err
 	}
 	for _, v := range watchers {
@@ -154,7 +153,7 @@ func (w programs) beside(ctx context.Context, b *bench, rung string) error {
 	span := time.Since(began)
 	time.Sleep(2500 * time.Millisecond) // two reads of the ring, and two looks of the poller
 	fmt.Printf("  in %.1f s: %.0f a second\n", span.Seconds(), float64(len(truth))/span.Seconds())
-	if err := agent.report(ctx, "process", len(truth), idle); err != nil {
+	if err := agent.report(ctx, "process", len(truth)); err != nil {
 		return err
 	}
 	for _, v := range watchers {
