@@ -42,10 +42,11 @@ func main() {
 	parallel := flag.Int("parallel", 2, "how many runs at a time")
 	limit := flag.Duration("timeout", 20*time.Second, "the longest run; a longer one counts as killed")
 	tests := flag.String("run", "Test|Fuzz", "the tests to ask")
+	quick := flag.Bool("quick", false, "leave out the slow tests: more mutants survive")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ok, err := run(ctx, options{*all, *sample, *only, *list, *parallel, *limit, *tests})
+	ok, err := run(ctx, options{*all, *sample, *only, *list, *parallel, *limit, *tests, *quick})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutation:", err)
 	}
@@ -62,6 +63,7 @@ type options struct {
 	parallel int
 	limit    time.Duration
 	tests    string
+	quick    bool
 }
 
 // run reports whether every mutant that ran was killed or is known to change
