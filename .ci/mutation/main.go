@@ -1,8 +1,11 @@
 // Mutation breaks the value rules on purpose, in one place at a time, and asks
-// their tests whether they notice. No file of the tree is changed: each mutant
-// is laid over it for one run of "go test". A mutant that no test notices is a
-// rule that no test holds, unless it is proven to be no change at all: those
-// stand in equivalent.txt, each with the reason. Any other makes the run fail.
+// their tests whether they notice. No file of the tree is changed: one build
+// with all mutants in it is laid over the tree, and its test binary runs once
+// for each, told by a variable of the environment which one it is; constants
+// take a build each. It covers the files privacy/rules*.go, pseudonym*.go and
+// tripwire*.go. A mutant that no test notices is a rule that no test holds,
+// unless it is proven to be no change at all: those stand in equivalent.txt,
+// each with the reason. Any other makes the run fail.
 package main
 
 import (
