@@ -142,6 +142,9 @@ func runAll(ctx context.Context, r *runner, mutants []mutant, known map[string]s
 	}
 	close(next)
 	wg.Wait()
+	if err := ctx.Err(); err != nil { // one error, and not one for each
+		return nil, err
+	}
 	return outcomes, errors.Join(errs...)
 }
 
