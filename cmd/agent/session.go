@@ -35,6 +35,7 @@ waits for the service.`,
 			o.Log = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			shed()
 			return fail(exitFailure, session.NewHelper(o).Run(ctx))
 		},
 	}
