@@ -66,6 +66,9 @@ func (s *shared) run(ctx context.Context, f runFlags) error {
 		Level:  func(name string) { _ = level.UnmarshalText([]byte(name)) },
 		Linger: f.linger, FirstReconnect: f.reconnect,
 		Ready: func() {
+			if err := confine(); err != nil {
+				log.Warn("goes on with the rights of its start", "err", err)
+			}
 			shed()
 			log.Info("agent started", "version", version, "pid", os.Getpid())
 		},
