@@ -83,7 +83,7 @@ func has(id string) bool {
 }
 
 func find(id string) (message, bool) {
-	for _, part := range [...]map[string]message{pageTexts, keyTexts, levelTexts} {
+	for _, part := range [...]map[string]message{pageTexts, keyTexts, levelTexts, bundleTexts} {
 		if m, ok := part[id]; ok {
 			return m, true
 		}

@@ -12,7 +12,7 @@ var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 // TestCatalogueIsComplete refuses a text that lacks a language or a placeholder.
 func TestCatalogueIsComplete(t *testing.T) {
 	n := 0
-	for _, part := range []map[string]message{pageTexts, keyTexts, levelTexts} {
+	for _, part := range []map[string]message{pageTexts, keyTexts, levelTexts, bundleTexts} {
 		for id, m := range part {
 			n++
 			want := placeholder.FindAllString(m[English], -1)
