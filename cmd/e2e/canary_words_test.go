@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/discreet-agent/discreet/agent"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
 // unpackBundle writes the files of a bundle below dir and returns them.
@@ -131,6 +132,47 @@ func openWords(path string, v any, words map[string]func(string) bool, seen map[
 		check(path, v)
 	}
 	return bad
+}
+
+// closedHealth looks at the labels of the stored accounts that the agent gave of
+// itself.
+func closedHealth(t *testing.T, all []stored) {
+	t.Helper()
+	seen := 0
+	for _, s := range all {
+		var ev struct {
+			AgentHealth *struct {
+				Collectors []struct{ Name, Status, Rung string }
+				Losses     []struct{ Reason string }
+			} `json:"agent_health"`
+		}
+		if err := json.Unmarshal(s.Event, &ev); err != nil {
+			t.Fatal(err)
+		}
+		if ev.AgentHealth == nil {
+			continue
+		}
+		seen++
+		for _, c := range ev.AgentHealth.Collectors {
+			_, status := eventv1.CollectorStatus_value[c.Status]
+			_, rung := eventv1.Rung_value[c.Rung]
+			// An empty word is the zero of its list: a collector that has stopped.
+			if !slices.Contains(agent.CollectorNames(), c.Name) || !status && c.Status != "" || !rung && c.Rung != "" {
+				t.Errorf("S20: a collector in the health is called so that no list has it: %d letters, status %t, rung %t", len(c.Name), status, rung)
+			}
+		}
+		for _, loss := range ev.AgentHealth.Losses {
+			if _, ok := eventv1.LossReason_value[loss.Reason]; !ok {
+				t.Error("S20: a loss in the health has a reason that no list has")
+			}
+		}
+		if len(ev.AgentHealth.Collectors) < 5 {
+			t.Errorf("the health names %d collectors; want all", len(ev.AgentHealth.Collectors))
+		}
+	}
+	if seen == 0 {
+		t.Error("no health is stored")
+	}
 }
 
 // TestS20StatusWordsCheckFinds proves that the check can fail.
