@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"privacy":     {"proto/*"},
 	"configs":     {"privacy", "proto/event/v1"},
 	"configs/gen": {"configs", "privacy"},
-	"docs/gen":    {"configs", "privacy", "proto/*"},
+	"docs/gen":    {"configs", "privacy", "proto/*", "agent/view"},
 	"collectors":  {"proto/*"},
 	// netlink and procfs are sources that several collectors of Linux read.
 	"collectors/*":              {"proto/*", "collectors", "collectors/netlink", "collectors/procfs"},

@@ -34,13 +34,18 @@ func readBundle(file string, data []byte, s signers, table []key, kind string) b
 		b.faults = []Fault{{File: file, Text: err.Error(), Hint: "trust." + use + " names whose signatures count"}}
 		return b
 	}
-	root, faults := parse(file, payload)
+	b.read(payload, table, kind)
+	return b
+}
+
+// read checks the payload of a bundle.
+func (b *bundle) read(payload []byte, table []key, kind string) {
+	root, faults := parse(b.file, payload)
 	b.faults = faults
 	if root != nil {
 		b.fields(&checker{layer: b.layer, table: table}, root, kind)
 	}
 	b.faults = sortFaults(b.faults)
-	return b
 }
 
 // fields reads the payload's map. A push decides on privacy and nothing else, a

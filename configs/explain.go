@@ -145,6 +145,19 @@ func (l *Loaded) explainValue(e *Explanation, row *key) {
 	}
 }
 
+// PrivacySettings explains what stands under privacy beside the levels: lists,
+// quiet hours, pauses, pseudonyms, the statement.
+func (l *Loaded) PrivacySettings() []Explanation {
+	var list []Explanation
+	leaves("", l.table, func(path string, k *key) {
+		if strings.HasPrefix(path, "privacy.") && k.kind != kindLevel && path != "privacy.preset" {
+			e, _ := l.Explain(path) // it comes from the table
+			list = append(list, e)
+		}
+	})
+	return list
+}
+
 // explainWhole explains tighten, which holds from every layer, and the floor,
 // which one layer sets and its signers may.
 func (l *Loaded) explainWhole(e *Explanation) {

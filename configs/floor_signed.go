@@ -80,6 +80,9 @@ func (l *Loader) addFloor(r *resolver, s *source) {
 		}
 	case fault == nil && !now.signers().same(named):
 		_, from := top(r.layers, "trust.floor.key_files")
+		if from.name == layerDefaults {
+			from = &layer{file: l.paths.File}
+		}
 		refuse(Fault{File: from.file, Key: "trust.floor", Text: "other signers than those that were pinned first, who stay", Hint: "see docs/floor.md for new signers"})
 	}
 	if s != nil {
