@@ -46,7 +46,9 @@ plain words. It works with and without a running agent, and sends nothing.`,
 			if err != nil {
 				return fail(exitFailure, err)
 			}
-			if err := writeBundle(out, members, made); err != nil {
+			if err := writeBundle(out, members, made); errors.Is(err, fs.ErrPermission) {
+				return fail(exitPermission, err)
+			} else if err != nil {
 				return fail(exitFailure, err)
 			}
 			return s.sayBundle(c.OutOrStdout(), out, members)

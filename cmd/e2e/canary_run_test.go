@@ -68,7 +68,9 @@ type canaryResult struct {
 	t      *testing.T
 	places []canaryPlace
 	wire   wireCounts
-	tools  int // stored events about the two programs
+	key    string // the bytes of the pseudonym key
+	token  string // what the device enrolled with
+	tools  int    // stored events about the two programs
 	acked  int64
 	agent  struct{ read, hits int } // of its memory
 }
@@ -100,6 +102,7 @@ func runCanary(t *testing.T, spies []spy, w *town, levels string, floor int) *ca
 	if err := l.Write("agent.yaml", text); err != nil {
 		t.Fatal(err)
 	}
+	r := &canaryResult{t: t, key: readText(t, l.Path("tenant.key")), token: strings.TrimSpace(readText(t, l.Path("token")))}
 	gw := startGateway(t, l)
 	ag := startAgent(t, l)
 	connected(t, l)
@@ -116,7 +119,6 @@ func runCanary(t *testing.T, spies []spy, w *town, levels string, floor int) *ca
 		})
 	}
 	running.Wait()
-	r := &canaryResult{t: t}
 	until(t, l, 30*time.Second, "both programs in the spool", func() bool { return inSpool(t, l) >= floor })
 	before, err := agentStatus(t, l)
 	if err != nil {
@@ -296,6 +298,7 @@ func (r *canaryResult) check(s *lab.Searcher, floor int, lax []string) {
 			}
 		}
 		r.t.Logf("%-34s %4d files, %d words found", p.name, files, len(found))
+		r.secrets(p)
 	}
 	w := r.wire
 	r.t.Logf("wire: %+v; stored events about the two programs: %d; acknowledged: %d; agent's memory: %.1f MiB, %d words in it while the gateway is away",
@@ -303,6 +306,36 @@ func (r *canaryResult) check(s *lab.Searcher, floor int, lax []string) {
 	if r.tools < floor || w.Records < floor || w.Enrolments == 0 || w.Batches == 0 {
 		r.t.Errorf("%d stored events about the two programs, %+v on the wire; want at least %d, an enrolment and a batch", r.tools, w, floor)
 	}
+}
+
+// secrets looks for the pseudonym key, which must be nowhere, and for the token,
+// which goes over the wire once and must be nowhere else.
+func (r *canaryResult) secrets(p canaryPlace) {
+	r.t.Helper()
+	hits, _, err := lab.NewSearcher(r.key, r.token).Files(p.dirs...)
+	if err != nil {
+		r.t.Error(err)
+	}
+	enrolled := false
+	for _, h := range hits {
+		if h.Name == r.token && strings.HasPrefix(p.name, "wire") {
+			enrolled = true
+			continue
+		}
+		r.t.Errorf("%s: %s holds the key or the token as %s", p.name, h.File, h.Form)
+	}
+	if strings.HasPrefix(p.name, "wire") && !enrolled {
+		r.t.Error("the token is not on the wire: it was not decrypted, or the device did not enrol")
+	}
+}
+
+func readText(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil || len(b) < 16 {
+		t.Fatalf("%s holds %d bytes, %v", file, len(b), err)
+	}
+	return string(b)
 }
 
 // copyOf copies a folder as it is now, which may change while it is read.
