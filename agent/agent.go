@@ -38,7 +38,9 @@ type Options struct {
 	// kept over a restart; "" keeps it in memory only.
 	LastGoodDir string
 	Log         *slog.Logger
-	Specs       []collectors.Spec // nil: Builtin
+	// Recent keeps the last lines of Log for a support bundle; nil: none.
+	Recent *Recent
+	Specs  []collectors.Spec // nil: Builtin
 	// Level receives log.level of the settings whenever it changes; nil: nobody
 	// listens.
 	Level func(string)
