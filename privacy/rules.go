@@ -70,7 +70,7 @@ func (r *rules) relearn() {
 		if r.accounts.isHost(Canonical(identity)) {
 			r.tokens.add(hostTokens(identity))
 		} else {
-			r.tokens.add(tagged(tokensOf(identity), originOf(identity)))
+			r.addPerson(identity, originOf(identity))
 		}
 	}
 }
@@ -88,11 +88,17 @@ func (r *rules) learn(name string, from origin) {
 	r.learned++
 	name = strings.Clone(name)
 	r.known[name] = struct{}{}
-	r.tokens.add(tagged(tokensOf(name), from))
-	if user := r.accounts.parse(name, ""); user.name != "" {
-		r.tokens.add(tagged(tokensOf(user.name), from)) // winbind's CORP+jdoe names jdoe
-	}
+	r.addPerson(name, from)
 	r.forget()
+}
+
+// addPerson makes the tokens of an identity known, and those of the account's
+// name in it: winbind's CORP+jdoe names jdoe.
+func (r *rules) addPerson(identity string, from origin) {
+	r.tokens.add(tagged(tokensOf(identity), from))
+	if user := r.accounts.parse(identity, ""); user.name != "" {
+		r.tokens.add(tagged(tokensOf(user.name), from))
+	}
 }
 
 // forget drops all that was kept.
