@@ -124,8 +124,8 @@ func hostTokens(host string) []token {
 	if domain != "" {
 		list = appendToken(list, Canonical(host))
 	}
-	if machineMade(host) {
-		word, _, _ := strings.Cut(Canonical(host), "-")
+	if machineMade(label) {
+		word, _, _ := strings.Cut(Canonical(label), "-")
 		list = slices.DeleteFunc(list, func(t token) bool {
 			return t.text == word && slices.Contains(machineWords[:], word)
 		})
