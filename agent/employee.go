@@ -2,11 +2,8 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -103,14 +100,9 @@ func Explain(l *configs.Loaded, name string) (Explained, error) {
 		who = personOf(uint32(uid))
 	}
 	return explain(l, name, who, func(l *configs.Loaded) (*privacy.Filter, []string, error) {
-		set := l.Settings
-		if _, err := os.Lstat(filepath.Join(set.StateDir, "device.key")); errors.Is(err, fs.ErrNotExist) && set.Privacy.Pseudonym.Source() == "device_key" {
-			host, _ := os.Hostname()
-			ctx := set.Context()
-			ctx.OS, ctx.Host, ctx.Location, ctx.Identities = system, host, time.Local, people()
-			return privacy.NewFilter(l.Policy, ctx, nil), nil, errors.New("no device key has been made yet")
-		}
-		return (&Agent{}).newFilter(l)
+		a := &Agent{}
+		m := a.makeFilter(l, nextEpoch(l, "", time.Now()), false)
+		return m.filter, m.people, m.err
 	})
 }
 
@@ -141,6 +133,7 @@ func (a *Agent) whoami(l *configs.Loaded, who person) (view.Whoami, error) {
 	}
 	if pseudonym != "" {
 		w.Pseudo = append(w.Pseudo, pseudonym)
+		w.Pseudo = append(w.Pseudo, a.pastNames(l, who, time.Now())...)
 	}
 	switch l.Policy.Level(privacy.Username) {
 	case privacy.Hashed:
@@ -159,7 +152,7 @@ func (a *Agent) whoami(l *configs.Loaded, who person) (view.Whoami, error) {
 // last returns the newest records of the caller and of the device, the newest
 // last. A record that names no user where it could is shown to root only: it can
 // be of somebody else. The records' own names say whose they are, so a change of
-// the key hides older ones.
+// the key hides older ones, but for epochs that can still be named.
 func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Last, error) {
 	want := 20
 	if count != "" {
@@ -170,6 +163,7 @@ func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Las
 		want = n
 	}
 	pseudonym, clear, _, _ := a.names(l, personOf(who.UID))
+	past := a.pastNames(l, personOf(who.UID), time.Now())
 	out := view.Last{Events: []view.Sent{}}
 	out.NoUser = l.Policy.Level(privacy.Username) == privacy.Drop || l.Policy.Level(privacy.SummaryInterval) == privacy.Day
 	for _, r := range slices.Backward(a.pipe.sentRecords()) {
@@ -177,7 +171,7 @@ func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Las
 		if err != nil {
 			continue
 		}
-		own := owner != "" && (owner == pseudonym || owner == clear)
+		own := owner != "" && (owner == pseudonym || owner == clear || slices.Contains(past, owner))
 		if own || !ofPerson || ofSystem(owner) || who.Root() {
 			out.Events = append(out.Events, s)
 		}
