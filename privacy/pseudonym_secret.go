@@ -203,7 +203,7 @@ func (s *Secret) EpochOf(keyID, seen string) (Epoch, bool) {
 func (s *Secret) Close() { s.v.close() }
 
 // Format writes a fixed text, whatever the verb.
-func (s *Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedText) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedText) }
 
 // decodeKey returns the 32 bytes of a key in any of its forms. It copies nothing
 // into text that cannot be wiped.
