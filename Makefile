@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm crash kills mutation bench soak fuzz size deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture crash kills mutation bench soak fuzz size deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -53,6 +53,9 @@ generate: ## the schema's code, the filter, the sample settings, docs/DATA.md an
 	$(GO) generate ./configs
 	$(GO) run ./docs/gen
 
+bpf: ## compiles the eBPF programs of collectors/*/bpf anew; go build needs no compiler for them
+	@.ci/bpf
+
 fresh: ## fails where a generated file is not what its source gives
 	@.ci/fresh
 
@@ -62,7 +65,7 @@ race: ## every unit test, with the race detector
 e2e: build ## both programs together: kills, bad input, the network, the demo
 	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -v ./cmd/... 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)'; exit $${PIPESTATUS[0]}
 
-vm: ## Debian's kernel 6.1 under QEMU: Wi-Fi on simulated radios
+vm: ## Debian's kernel 6.1 under QEMU: eBPF programs, Wi-Fi on simulated radios
 	@.ci/vm/run
 
 crash: ## the spool's crash simulator, 20,000 power losses
@@ -71,11 +74,14 @@ crash: ## the spool's crash simulator, 20,000 power losses
 kills: build ## 50 kill -9 of the agent and 50 of the gateway under load
 	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run Kill -v ./cmd/e2e
 
-mutation: ## breaks the value rules in MUTANTS places (default 150; all), one at a time: each must turn a test red
+mutation: ## breaks the value rules in MUTANTS places (default 150; all: long), one at a time: each must turn a test red; prints the list
 	$(GO) run ./.ci/mutation $(if $(filter all,$(MUTANTS)),-all,-sample $(or $(MUTANTS),150))
 
 bench: ## ns and allocations of the filter, bytes on the wire, spool and store
 	$(GO) test -run '^$$' -bench . -benchmem -tags $(TAGS) ./privacy ./agent/uplink ./agent/spool ./gateway/...
+
+bench-capture: build ## as root: what the sources of Linux see and cost, beside a gopsutil poller; SCALE=0.1 for a tenth
+	$(GO) run ./cmd/capture -bin bin -scale $(or $(SCALE),1)
 
 fuzz: ## every fuzz test for FUZZTIME (default 10s)
 	@.ci/fuzz $${FUZZTIME:-10s}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -14,21 +15,23 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
-var languages = []view.Lang{view.English, view.German}
+var languages = view.Languages()
 
 // TestEveryKeyAndLevelHasWords keeps the catalogue in step with the policy.
 func TestEveryKeyAndLevelHasWords(t *testing.T) {
 	for k := range privacy.NumKeys {
+		var levels []string
+		for _, l := range k.Info().Levels {
+			levels = append(levels, l.String())
+		}
 		for _, lang := range languages {
-			if got := lang.Key(k.String()); got == "" || strings.HasPrefix(got, "key.") {
-				t.Errorf("%s: key %s has no words", lang, k)
-			}
-			for _, l := range k.Info().Levels {
-				if got := lang.Level(k.String(), l.String()); got == "" || strings.HasPrefix(got, "level.") {
-					t.Errorf("%s: level %s of %s has no words", lang, l, k)
-				}
+			for _, id := range lang.MissingKey(k.String(), levels) {
+				t.Errorf("words/%s.txt has no %s", lang, id)
 			}
 		}
+	}
+	if n := len(view.English.MissingKey("no_such_key", []string{"no_such_level", "drop"})); n != 2 {
+		t.Errorf("MissingKey of a key without words names %d texts; want 2", n)
 	}
 	for _, lang := range languages {
 		for layer := range layerByName {
@@ -63,8 +66,8 @@ func TestInventoryNamesEveryField(t *testing.T) {
 	events, byName := map[string]bool{}, map[string]view.Field{}
 	for _, r := range rows {
 		events[r.Event], byName[r.Event+"."+r.Field] = true, r
-		if r.Class == "" || r.Class == "class_unspecified" || r.Leaves == "" || r.Purpose != "care" || r.Days != 30 {
-			t.Errorf("row %+v: want a class, what leaves, purpose and retention", r)
+		if r.Class == "" || r.Class == "class_unspecified" || r.Leaves == "" || r.Purpose != "care" || r.Days != 30 || r.Recipient == "" || (r.Level != "") != (r.Source != "") {
+			t.Errorf("row %+v: want a class, what leaves, purpose, retention, recipient, and who decided", r)
 		}
 	}
 	kinds := (&eventv1.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("kind").Fields()
@@ -102,6 +105,30 @@ func TestInventoryAgreesWithTheFilter(t *testing.T) {
 			f := privacy.NewFilter(l.Policy, privacy.Context{OS: privacy.Linux, Host: "h"}, nil)
 			if _, got := f.Apply(proto.CloneOf(ev)); got != exists(l, fd.Message()) {
 				t.Errorf("%s: filter lets %s leave = %v; the inventory says %v", preset, fd.Name(), got, !got)
+			}
+		}
+	}
+}
+
+// TestPageTellsWhatIsPending looks for a floor that will loosen on the page.
+func TestPageTellsWhatIsPending(t *testing.T) {
+	l := loadText(t, "schema: 1\n")
+	if p := PageOf(l); p.Pending == nil || len(p.Pending) != 0 {
+		t.Errorf("page without a change = %v; want an empty list", p.Pending)
+	}
+	at := time.Date(2026, 5, 4, 9, 0, 0, 0, time.Local)
+	l.Pending = []configs.Pending{{Key: "username", From: "hashed", To: "cleartext", At: at}, {Key: "privacy.exclude_programs", At: at}}
+	for _, lang := range languages {
+		b := &strings.Builder{}
+		if err := PageOf(l).WriteText(b, lang); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			lang.Text("change.due", "when", "2026-05-04 09:00:00", "key", "username", "before", "hashed", "after", "cleartext"),
+			lang.Text("change.loose", "when", "2026-05-04 09:00:00", "key", "privacy.exclude_programs"),
+		} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("page in %s lacks %q", lang, want)
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -57,96 +56,21 @@ func PageOf(l *configs.Loaded) view.Page {
 		Preset: set.Preset, Digest: fmt.Sprintf("%x", l.Policy.Digest()), OnlyHealth: l.OnlyHealth,
 		SetBy: st.SetBy, Purpose: st.Purpose, LegalBasis: st.LegalBasis, Contact: st.Contact, Retention: st.RetentionDays,
 		Pseudonyms: set.Pseudonym.Source(), Floor: []string{},
+		Gateway: l.Settings.Gateway.Address, Pending: pending(l),
 		Pause: view.Pause{Allowed: set.Pause.Allowed, Max: int64(set.Pause.Max / time.Second), PerDay: set.Pause.PerDay},
 	}
+	now := time.Now()
+	p.Made = &now
 	for _, d := range l.Decisions {
 		p.Keys = append(p.Keys, view.PageKey{Key: d.Key.String(), Level: d.Level.String(), Layer: d.Layer, Source: d.Source, BoundBy: d.BoundBy})
 		if level, ok := l.Floor[d.Key]; ok {
 			p.Floor = append(p.Floor, d.Key.String()+"="+level.String())
 		}
 	}
+	if l.Signed != nil {
+		p.Signers = l.Signed.Signers
+	}
 	return p
-}
-
-// Explained is the answer of "privacy explain".
-type Explained struct {
-	configs.Explanation
-	Own []view.Own `json:"own"`
-	// NoKey says why what would be hashed is dropped here.
-	NoKey string `json:"key_error,omitempty"`
-}
-
-func explain(l *configs.Loaded, name string, who person, filter filterMaker) (Explained, error) {
-	e, err := l.Explain("privacy." + name)
-	if err != nil {
-		return Explained{}, fmt.Errorf("%w: %w", view.ErrUsage, err)
-	}
-	out := Explained{Explanation: e, Own: []view.Own{}}
-	if k, ok := privacy.ParseKey(name); ok {
-		m, err := newMirror(l, who, filter, nil)
-		if err != nil {
-			out.NoKey = err.Error()
-		}
-		out.Own = append(out.Own, m.values(k)...)
-	}
-	return out, nil
-}
-
-// Explain explains a privacy key without a running agent, for the person who
-// runs this process. It reads the pseudonym key where she may, and makes none.
-func Explain(l *configs.Loaded, name string) (Explained, error) {
-	who := person{}
-	if uid := os.Getuid(); uid >= 0 { // -1 where the system has none
-		who = personOf(uint32(uid))
-	}
-	return explain(l, name, who, func(l *configs.Loaded) (*privacy.Filter, []string, error) {
-		a := &Agent{}
-		m := a.makeFilter(l, nextEpoch(l, "", time.Now()), false)
-		return m.filter, m.people, m.err
-	})
-}
-
-// names returns what the filter in force makes of a person's name at each level,
-// and the id of the key.
-func (a *Agent) names(l *configs.Loaded, who person) (pseudonym, clear, keyID string, err error) {
-	for _, level := range []privacy.Level{privacy.Cleartext, privacy.Hashed} {
-		m, keyErr := newMirror(l, who, a.newFilter, map[privacy.Key]privacy.Level{privacy.Username: level})
-		out, key := m.start()
-		if name := out.GetUser().GetName(); level == privacy.Hashed {
-			pseudonym, keyID, err = name, key, keyErr
-		} else {
-			clear = name
-		}
-	}
-	return pseudonym, clear, keyID, err
-}
-
-// whoami says by which names a person stands in the data.
-func (a *Agent) whoami(l *configs.Loaded, who person) (view.Whoami, error) {
-	pseudonym, clear, keyID, err := a.names(l, who)
-	w := view.Whoami{
-		Account: who.name, UID: who.uid, Level: l.Policy.Level(privacy.Username).String(), Pseudo: []string{},
-		KeyID: keyID, Mode: l.Settings.Privacy.Pseudonym.Source(), Contact: l.Settings.Privacy.Statement.Contact,
-	}
-	if err != nil {
-		w.KeyError = err.Error()
-	}
-	if pseudonym != "" {
-		w.Pseudo = append(w.Pseudo, pseudonym)
-		w.Pseudo = append(w.Pseudo, a.pastNames(l, who, time.Now())...)
-	}
-	switch l.Policy.Level(privacy.Username) {
-	case privacy.Hashed:
-		w.InData = pseudonym
-	case privacy.Cleartext:
-		w.InData = clear
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.ident != nil {
-		w.Device = a.ident.Device()
-	}
-	return w, nil
 }
 
 // last returns the newest records of the caller and of the device, the newest
@@ -181,6 +105,15 @@ func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Las
 	}
 	slices.Reverse(out.Events)
 	return out, nil
+}
+
+// pending is what was announced and does not hold yet.
+func pending(l *configs.Loaded) []view.Pending {
+	all := []view.Pending{}
+	for _, p := range l.Pending {
+		all = append(all, view.Pending{Key: p.Key, Before: p.From, After: p.To, From: p.At})
+	}
+	return all
 }
 
 // maxPreview bounds how long one person may watch.

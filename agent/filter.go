@@ -3,6 +3,7 @@ package agent
 import (
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/discreet-agent/discreet/configs"
@@ -37,6 +38,13 @@ func (a *Agent) newFilter(l *configs.Loaded) (*privacy.Filter, []string, error) 
 	return m.filter, m.people, m.err
 }
 
+// offlineFilter makes a filter where no agent runs. It reads the key where it may,
+// and makes none.
+func offlineFilter(l *configs.Loaded) (*privacy.Filter, []string, error) {
+	m := (&Agent{}).makeFilter(l, nextEpoch(l, "", time.Now()), false)
+	return m.filter, m.people, m.err
+}
+
 // filterContext is what the rules know of this device, but for its people.
 func filterContext(l *configs.Loaded) privacy.Context {
 	host, _ := os.Hostname()
@@ -63,6 +71,22 @@ func topLayer(l *configs.Loaded) eventv1.Layer {
 		top = max(top, layerByName[d.Layer])
 	}
 	return top
+}
+
+// pushVersion is the version of the pushed policy that holds; 0: none does.
+func pushVersion(l *configs.Loaded) uint64 {
+	if l.Pushed == nil {
+		return 0
+	}
+	return uint64(l.Pushed.Version)
+}
+
+// pushSigners are the short names of the keys that signed it.
+func pushSigners(l *configs.Loaded) string {
+	if l.Pushed == nil {
+		return ""
+	}
+	return strings.Join(l.Pushed.Signers, ",")
 }
 
 var layerByName = map[string]eventv1.Layer{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestHistory(t *testing.T) {
 	}
 	load("{username: hashed}")
 	load("{username: hashed}") // nothing changed
-	load("{username: drop, statement: {set_by: works council}}")
+	load("{username: drop, exclude_programs: [keepassxc], statement: {set_by: works council}}")
 	load("{username: nonsense}")
 	log := filepath.Join(state, historyFile)
 	past, err := readHistory(log)
@@ -37,8 +38,13 @@ func TestHistory(t *testing.T) {
 		t.Fatalf("readHistory() = %d changes, %v; want 3", len(past), err)
 	}
 	want := LevelChange{Key: "username", Before: "hashed", After: "drop", Layer: "file", Source: file + ":2"}
-	if c := past[1]; len(c.Changed) != 1 || c.Changed[0] != want || c.Before != past[0].Digest || c.SetBy != "works council" {
-		t.Errorf("second change = %+v; want only %+v", c, want)
+	list := LevelChange{Key: "exclude_programs", Before: "[]", After: "[keepassxc]", Layer: "file", Source: file + ":2"}
+	setBy := LevelChange{Key: "statement.set_by", Before: `""`, After: `"works council"`, Layer: "file", Source: file + ":2"}
+	if c := past[1]; !slices.Equal(c.Changed, []LevelChange{want, list, setBy}) || c.Before != past[0].Digest || c.SetBy != "works council" {
+		t.Errorf("second change = %+v; want %+v, %+v and who decided", c.Changed, want, list)
+	}
+	if past[0].Levels != nil || past[0].Settings != nil || past[2].Settings == nil {
+		t.Error("the whole policy stands in another line than the last")
 	}
 	if c := past[2]; len(c.Changed) != 0 || len(c.Refused) != 1 || !strings.HasPrefix(c.Refused[0].Place, file+":2:") || c.Refused[0].Key != "privacy.username" {
 		t.Errorf("refused change = %+v; want one refused place in line 2 and no changed key", c)

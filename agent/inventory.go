@@ -18,6 +18,7 @@ import (
 // begins with. It is read from the schema, so it cannot forget a field.
 func Inventory(l *configs.Loaded, lang view.Lang) []view.Field {
 	var rows []view.Field
+	st := l.Settings.Privacy.Statement
 	kinds := (&eventv1.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("kind").Fields()
 	for i := range kinds.Len() {
 		kind := kinds.Get(i)
@@ -25,9 +26,9 @@ func Inventory(l *configs.Loaded, lang view.Lang) []view.Field {
 		eachField(kind.Message(), "", func(name string, class privacyv1.Class) {
 			row := view.Field{
 				Event: string(kind.Name()), Field: name, Class: strings.ToLower(class.String()),
-				Days: l.Settings.Privacy.Statement.RetentionDays, Purpose: l.Settings.Privacy.Statement.Purpose,
+				Days: st.RetentionDays, Purpose: st.Purpose, Basis: st.LegalBasis, Recipient: view.Recipient(l.Settings.Gateway.Address, lang),
 			}
-			row.Level, row.Leaves = leaves(l, lang, class)
+			row.Level, row.Leaves, row.Source = leaves(l, lang, class)
 			if !exists {
 				row.Leaves = lang.Text("inventory.noevent")
 			}
@@ -37,15 +38,16 @@ func Inventory(l *configs.Loaded, lang view.Lang) []view.Field {
 	return rows
 }
 
-// leaves returns the level that holds for a class, and in plain words what it
-// lets through.
-func leaves(l *configs.Loaded, lang view.Lang, class privacyv1.Class) (level, words string) {
+// leaves returns the level that holds for a class, in plain words what it lets
+// through, and who decided it.
+func leaves(l *configs.Loaded, lang view.Lang, class privacyv1.Class) (level, words, by string) {
 	k, ok := privacy.ParseKey(strings.ToLower(class.String()))
 	if !ok {
-		return "", lang.Text("inventory.plain")
+		return "", lang.Text("inventory.plain"), ""
 	}
 	name := l.Policy.Level(k).String()
-	return name, lang.Level(k.String(), name)
+	d := l.Decisions[k]
+	return name, lang.Level(k.String(), name), view.PageKey{Layer: d.Layer, Source: d.Source, BoundBy: d.BoundBy}.By(lang)
 }
 
 // exists reports whether the policy lets events of a kind leave at all.

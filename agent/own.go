@@ -83,7 +83,7 @@ func (m mirror) rawStart() *eventv1.ProcessStart {
 	}
 	return &eventv1.ProcessStart{
 		Program: &eventv1.Program{Name: "tool", Path: path.Join(home, "bin", "tool")},
-		User:    &eventv1.User{Name: m.who.name, Sid: m.who.sid()},
+		User:    &eventv1.User{Name: m.who.name, Upn: m.who.upn(), Sid: m.who.sid()},
 	}
 }
 
@@ -91,40 +91,89 @@ func own(name, before, after string) view.Own {
 	return view.Own{Name: name, Before: before, After: after, Dropped: after == ""}
 }
 
-// values returns the person's own values of a key, before and after; none where
-// there is no telling.
-func (m mirror) values(k privacy.Key) []view.Own {
-	now := time.Now()
+// values returns the person's own values of a key, before and after. Where there
+// are none to show, why says so: see Explained.Why. What is read is read once, in
+// this call, and only where the person could read it herself; no collector runs.
+func (m mirror) values(k privacy.Key) (own []view.Own, why string) {
 	raw := m.rawStart()
 	switch k {
-	case privacy.Username:
-		out, _ := m.start()
-		if raw.User.Name == "" {
-			return nil
-		}
-		return []view.Own{own("user", raw.User.Name, out.GetUser().GetName())}
-	case privacy.UserSID:
-		out, _ := m.start()
-		return []view.Own{own("uid", raw.User.Sid, out.GetUser().GetSid())}
-	case privacy.ProgramPath:
-		out, _ := m.start()
-		return []view.Own{own("program", raw.Program.Path, out.GetProgram().GetPath())}
-	case privacy.DeviceName, privacy.AssetID, privacy.LocalAddresses:
+	case privacy.Username, privacy.UPN, privacy.UserSID, privacy.ProgramName, privacy.ProgramPath, privacy.ProgramSHA256:
+		return m.program(k)
+	case privacy.DeviceName, privacy.AssetID, privacy.LocalAddresses, privacy.DeviceSerial:
 		return m.device(k)
+	case privacy.Destinations:
+		return m.destinations()
 	case privacy.Logons:
-		return m.time(k, now, &eventv1.Event{Kind: &eventv1.Event_Logon{Logon: &eventv1.Logon{User: raw.User}}})
+		return m.time(k, &eventv1.Event{Kind: &eventv1.Event_Logon{Logon: &eventv1.Logon{User: raw.User}}}), ""
 	case privacy.UserActivity:
-		return m.time(k, now, &eventv1.Event{Kind: &eventv1.Event_UserActivity{UserActivity: &eventv1.UserActivity{User: raw.User}}})
+		return m.time(k, &eventv1.Event{Kind: &eventv1.Event_UserActivity{UserActivity: &eventv1.UserActivity{User: raw.User}}}), ""
 	case privacy.FocusTime:
-		return m.time(k, now, &eventv1.Event{Kind: &eventv1.Event_Focus{Focus: &eventv1.Focus{User: raw.User, Program: raw.Program}}})
+		return m.time(k, &eventv1.Event{Kind: &eventv1.Event_Focus{Focus: &eventv1.Focus{User: raw.User, Program: raw.Program}}}), ""
 	case privacy.SummaryInterval:
-		return m.time(k, now, &eventv1.Event{Kind: &eventv1.Event_ExecutionSummary{ExecutionSummary: &eventv1.ExecutionSummary{User: raw.User, Program: raw.Program}}})
+		return m.time(k, &eventv1.Event{Kind: &eventv1.Event_ExecutionSummary{ExecutionSummary: &eventv1.ExecutionSummary{User: raw.User, Program: raw.Program}}}), ""
+	case privacy.WifiSSID, privacy.WifiBSSID, privacy.WifiQuality:
+		return nil, "wifi"
+	case privacy.Domains:
+		return nil, "domains"
+	case privacy.Software:
+		return nil, "software"
+	case privacy.ProgramSigner:
+		return nil, "signer"
+	case privacy.Processes, privacy.Connections:
+		return nil, "exists"
 	}
-	return nil
+	return nil, "unsaid"
+}
+
+// program returns what a program of the person's own says of her.
+func (m mirror) program(k privacy.Key) ([]view.Own, string) {
+	raw := m.rawStart()
+	out, _ := m.start()
+	switch k {
+	case privacy.Username:
+		if raw.User.Name == "" {
+			return nil, "account"
+		}
+		return []view.Own{own("user", raw.User.Name, out.GetUser().GetName())}, ""
+	case privacy.UPN:
+		if raw.User.Upn == "" {
+			return nil, "upn"
+		}
+		return []view.Own{own("upn", raw.User.Upn, out.GetUser().GetUpn())}, ""
+	case privacy.UserSID:
+		return []view.Own{own("uid", raw.User.Sid, out.GetUser().GetSid())}, ""
+	case privacy.ProgramName:
+		return []view.Own{own("program, for example", raw.Program.Name, out.GetProgram().GetName())}, ""
+	case privacy.ProgramSHA256:
+		return nil, "signer"
+	}
+	return []view.Own{own("program, for example", raw.Program.Path, out.GetProgram().GetPath())}, ""
+}
+
+// maxOwnDestinations bounds what is shown of a person's connections.
+const maxOwnDestinations = 4
+
+// destinations returns the other ends of connections that the person holds open.
+func (m mirror) destinations() ([]view.Own, string) {
+	addresses, ok := destinationsOf(m.who.uid, maxOwnDestinations)
+	switch {
+	case !ok:
+		return nil, "destinations"
+	case len(addresses) == 0:
+		return nil, "nodestination"
+	}
+	var all []view.Own
+	raw := m.rawStart()
+	for _, a := range addresses {
+		out, _ := m.pass(&eventv1.Event{TimeUnixMs: time.Now().UnixMilli(), Kind: &eventv1.Event_ConnectionSummary{
+			ConnectionSummary: &eventv1.ConnectionSummary{Program: raw.Program, User: raw.User, Address: a}}})
+		all = append(all, own("address", a, out.GetConnectionSummary().GetAddress()))
+	}
+	return all, ""
 }
 
 // device returns values of the device that every account on it can see.
-func (m mirror) device(k privacy.Key) []view.Own {
+func (m mirror) device(k privacy.Key) ([]view.Own, string) {
 	host, _ := os.Hostname()
 	raw := &eventv1.Device{Name: host, AssetId: m.l.Settings.Device.AssetID, Tags: m.l.Settings.Device.Tags}
 	if k == privacy.LocalAddresses {
@@ -143,20 +192,29 @@ func (m mirror) device(k privacy.Key) []view.Own {
 		out, _ := m.pass(&eventv1.Event{TimeUnixMs: time.Now().UnixMilli(), Kind: &eventv1.Event_Device{Device: ev}})
 		all = append(all, own(name, before, get(out.GetDevice())))
 	}
+	why := ""
 	switch k {
+	case privacy.DeviceSerial:
+		raw.Serial, why = serialFor(m.who.uid)
+		each("serial", raw.Serial, &eventv1.Device{Serial: raw.Serial}, (*eventv1.Device).GetSerial)
 	case privacy.DeviceName:
 		each("name", raw.Name, &eventv1.Device{Name: raw.Name}, (*eventv1.Device).GetName)
 	case privacy.AssetID:
+		why = "asset"
 		each("asset id", raw.AssetId, &eventv1.Device{AssetId: raw.AssetId}, (*eventv1.Device).GetAssetId)
 		for _, tag := range raw.Tags {
 			each("tag", tag, &eventv1.Device{Tags: []string{tag}}, func(d *eventv1.Device) string { return first(d.GetTags()) })
 		}
 	case privacy.LocalAddresses:
+		why = "noaddress"
 		for _, a := range raw.Addresses {
 			each("address", a, &eventv1.Device{Addresses: []string{a}}, func(d *eventv1.Device) string { return first(d.GetAddresses()) })
 		}
 	}
-	return all
+	if len(all) > 0 {
+		return all, ""
+	}
+	return nil, why
 }
 
 func first(s []string) string {
@@ -167,7 +225,8 @@ func first(s []string) string {
 }
 
 // time returns what leaves of the present time.
-func (m mirror) time(k privacy.Key, now time.Time, ev *eventv1.Event) []view.Own {
+func (m mirror) time(k privacy.Key, ev *eventv1.Event) []view.Own {
+	now := time.Now()
 	ev.TimeUnixMs = now.UnixMilli()
 	out, _ := m.pass(ev)
 	after := ""

@@ -55,6 +55,13 @@ func (p *pauses) used(now time.Time) int {
 	return p.state.Used
 }
 
+// today returns how many pauses began today: all that others learn of them.
+func (p *pauses) today(now time.Time) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.used(now)
+}
+
 // begin pauses from now on. A pause that holds already is replaced and counts
 // again.
 func (p *pauses) begin(who view.Caller, set configs.Pause, span time.Duration, now time.Time) error {

@@ -26,6 +26,7 @@ type Status struct {
 	Dropped  uint64            `json:"dropped_by_policy"`
 	Tripwire uint64            `json:"tripwire"` // events dropped since a hidden identity stood in them
 	Waiting  int               `json:"summaries_waiting"`
+	Pauses   int               `json:"pauses_today"` // how many, not whose
 
 	Collectors []CollectorState `json:"collectors"`
 }
@@ -105,6 +106,7 @@ func (a *Agent) Status() Status {
 	}
 	st.Spool = SpoolStatus{Events: sp.Events, Bytes: sp.Bytes, Lost: sp.Lost}
 	st.Events, st.Dropped, st.Tripwire, st.Waiting = n.Kinds, n.Dropped, n.Tripped, n.Waiting
+	st.Pauses = a.pauses.today(time.Now())
 	st.Collectors = a.states()
 	return st
 }

@@ -75,8 +75,9 @@ var linkedBy = map[string][]string{
 	// where it installs one.
 	"text/template": {"github.com/spf13/cobra", "github.com/kardianos/service"},
 	// service asks the system's service manager; gopsutil falls back to programs
-	// of the system that our collectors do not ask for.
-	"os/exec": {"github.com/kardianos/service", "github.com/shirou/gopsutil/v3/internal/common", "github.com/shirou/gopsutil/v3/net", "github.com/shirou/gopsutil/v3/process", "github.com/shirou/gopsutil/v3/cpu", "github.com/shirou/gopsutil/v3/mem"},
+	// of the system that our collectors do not ask for; ebpf runs a debugger in its
+	// own tests alone.
+	"os/exec": {"github.com/kardianos/service", "github.com/godbus/dbus/v5", "github.com/cilium/ebpf/internal/testutils/testmain", "github.com/shirou/gopsutil/v3/internal/common", "github.com/shirou/gopsutil/v3/net", "github.com/shirou/gopsutil/v3/process", "github.com/shirou/gopsutil/v3/cpu", "github.com/shirou/gopsutil/v3/mem"},
 }
 
 // TestS19S22S63DebugIsNotLinked reads who imports what in the agent of every

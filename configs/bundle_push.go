@@ -27,20 +27,25 @@ type bundle struct {
 // time is right and its version new is the caller's question. Where the signatures
 // are missing the layer is empty but for the fault.
 func readBundle(file string, data []byte, s signers, table []key, kind string) bundle {
-	b := bundle{layer: newLayer(layerPush, file), data: data}
+	b := bundle{layer: newLayer(map[string]string{bundleType: layerPush, floorType: layerFloor}[kind], file), data: data}
 	payload, err := s.open(data, kind)
 	if err != nil {
 		use := map[string]string{bundleType: "push", floorType: "floor"}[kind]
 		b.faults = []Fault{{File: file, Text: err.Error(), Hint: "trust." + use + " names whose signatures count"}}
 		return b
 	}
-	root, faults := parse(file, payload)
+	b.read(payload, table, kind)
+	return b
+}
+
+// read checks the payload of a bundle.
+func (b *bundle) read(payload []byte, table []key, kind string) {
+	root, faults := parse(b.file, payload)
 	b.faults = faults
 	if root != nil {
 		b.fields(&checker{layer: b.layer, table: table}, root, kind)
 	}
 	b.faults = sortFaults(b.faults)
-	return b
 }
 
 // fields reads the payload's map. A push decides on privacy and nothing else, a
@@ -140,6 +145,7 @@ func (l *Loader) push(r *resolver, s source) *layer {
 		l.newest = accepted{b.version, sum}
 	}
 	l.pushed = s.data
+	r.Pushed = who.about(&b, nil)
 	r.again(b.expires)
 	return b.layer
 }
@@ -159,6 +165,7 @@ func (l *Loader) lastPush(r *resolver, file string) *layer {
 	if len(b.faults) > 0 {
 		return nil
 	}
+	r.Pushed = who.about(&b, nil)
 	return b.layer
 }
 

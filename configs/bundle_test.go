@@ -175,6 +175,7 @@ func FuzzBundle(f *testing.F) {
 		if !envelope { // what a signer's mistake could hold
 			data = seal(string(data), testKey(1))
 		}
+		readFloor(data)
 		b := readBundle("f", data, who, table, bundleType)
 		if len(b.faults) == 0 && (b.version < 1 || envelope && string(data) != good && !who.vouch(data)) {
 			t.Errorf("readBundle(%q) has no fault; want one", data)
@@ -184,3 +185,6 @@ func FuzzBundle(f *testing.F) {
 
 // vouch reports whether the envelope opens.
 func (s signers) vouch(data []byte) bool { _, err := s.open(data, bundleType); return err == nil }
+
+// readFloor reads what a signer's mistake in a floor could hold.
+func readFloor(payload []byte) { contents("f", envelope{Payload: payload, PayloadType: floorType}) }

@@ -145,6 +145,19 @@ func (l *Loaded) explainValue(e *Explanation, row *key) {
 	}
 }
 
+// PrivacySettings explains what stands under privacy beside the levels: lists,
+// quiet hours, pauses, pseudonyms, the statement.
+func (l *Loaded) PrivacySettings() []Explanation {
+	var list []Explanation
+	leaves("", l.table, func(path string, k *key) {
+		if strings.HasPrefix(path, "privacy.") && k.kind != kindLevel && path != "privacy.preset" {
+			e, _ := l.Explain(path) // it comes from the table
+			list = append(list, e)
+		}
+	})
+	return list
+}
+
 // explainWhole explains tighten, which holds from every layer, and the floor,
 // which one layer sets and its signers may.
 func (l *Loaded) explainWhole(e *Explanation) {
@@ -256,7 +269,8 @@ func (l *Loaded) ShowJSON() []byte {
 		Floor  map[string]string `json:"floor"`
 		// What a signed floor will loosen. Not there: nothing.
 		Pending []Pending `json:"pending,omitempty"`
-	}{l.Settings.Privacy.Preset, hex.EncodeToString(sum[:]), l.Settings.Privacy.Statement.SetBy, map[string]shown{}, map[string]string{}, l.Pending}
+		Signed  *Vouched  `json:"signed_floor,omitempty"`
+	}{l.Settings.Privacy.Preset, hex.EncodeToString(sum[:]), l.Settings.Privacy.Statement.SetBy, map[string]shown{}, map[string]string{}, l.Pending, l.Signed}
 	for _, d := range l.Decisions {
 		out.Keys[d.Key.String()] = shown{d.Level.String(), d.Layer, d.Source, d.Default.String(), d.BoundBy}
 	}

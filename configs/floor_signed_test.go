@@ -15,6 +15,7 @@ type floorWorld struct {
 	paths AgentPaths
 	state string
 	now   time.Time
+	boot  boot
 	l     *Loader
 }
 
@@ -38,6 +39,7 @@ func (w *floorWorld) pin(settings, keys string) {
 func (w *floorWorld) restart() {
 	w.l = NewLoader(w.paths, w.state)
 	w.l.now = func() time.Time { return w.now }
+	w.l.boot = func() boot { return w.boot }
 }
 
 // give puts a floor there, signed by the keys of these numbers.
@@ -63,8 +65,8 @@ const clear = "privacy: {username: cleartext}"
 
 const fortnight = 14 * 24 * time.Hour
 
-// TestSignedFloor walks a floor through its life.
-func TestSignedFloor(t *testing.T) {
+// TestS49SignedFloor walks a floor through its life.
+func TestS49SignedFloor(t *testing.T) {
 	w := newFloorWorld(t, clear)
 	if l := w.check("pinned, no floor yet", "drop", "no signed floor"); !l.OnlyHealth {
 		t.Error("pinned, no floor yet: events leave; want only health")
@@ -100,8 +102,8 @@ func TestSignedFloor(t *testing.T) {
 	w.check("an older version", "cleartext", "version 2, want one above 3")
 }
 
-// TestSignedFloorStays: nothing but the signers takes a floor away.
-func TestSignedFloorStays(t *testing.T) {
+// TestS49SignedFloorStays: nothing but the signers takes a floor away.
+func TestS49SignedFloorStays(t *testing.T) {
 	hashed := func(t *testing.T) *floorWorld {
 		w := newFloorWorld(t, clear)
 		w.give(5, "7d", "username: hashed", 1, 2)

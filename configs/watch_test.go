@@ -3,6 +3,7 @@ package configs
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +68,7 @@ type watched struct {
 	disk  *locked
 	note  *fakeNotifier
 	open  func() (notifier, error)
+	due   time.Duration // after the start time alone changes what the files say; 0: never
 	start time.Time
 
 	mu   sync.Mutex      // guards what follows
@@ -93,6 +95,15 @@ func (wd *watched) during(t *testing.T, f func()) {
 		w.disk, w.open = wd.disk, func() (notifier, error) { return wd.note, nil }
 		if wd.open != nil {
 			w.open = wd.open
+		}
+		if wd.due > 0 {
+			w.until = func() time.Duration {
+				if len(wd.times()) > 0 {
+					return math.MaxInt64
+				}
+				return wd.due - time.Since(wd.start)
+			}
+			w.due = func() bool { return w.until() <= 0 }
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
@@ -361,4 +372,17 @@ func TestWatch(t *testing.T) {
 	if err := Watch(ctx, p, func() { calls++; cancel() }); err != nil || calls != 1 {
 		t.Errorf("Watch() = %v after %d calls; want one", err, calls)
 	}
+}
+
+// TestWatchTellsWhenTimeIsDue: a bundle that begins or a notice that ends is told
+// at its time, once, and costs no poll before.
+func TestWatchTellsWhenTimeIsDue(t *testing.T) {
+	wd := &watched{due: 90 * time.Second}
+	wd.during(t, func() {
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if got := wd.times(); !slices.Equal(got, []time.Duration{90 * time.Second}) {
+			t.Errorf("told at %v; want once, at 1m30s", got)
+		}
+	})
 }

@@ -13,11 +13,24 @@ type Page struct {
 	Purpose    string     `json:"purpose"`
 	LegalBasis string     `json:"legal_basis"`
 	Contact    string     `json:"contact"`
+	Gateway    string     `json:"gateway"` // host:port; "" where none is set
 	Retention  int        `json:"retention_days"`
 	Pseudonyms string     `json:"pseudonyms"` // device_key, tenant_key, sealed
 	Keys       []PageKey  `json:"keys"`
 	Floor      []string   `json:"floor"` // "key=level", in the order of Keys
 	Pause      Pause      `json:"pause"`
+	Signers    []string   `json:"signers,omitempty"` // of the floor: short names of their keys
+	Pending    []Pending  `json:"pending"`           // what was announced, the next first
+	Made       *time.Time `json:"made,omitempty"`    // when the page was asked for
+}
+
+// Pending is what a signed floor will loosen from a time on. Before and After are
+// empty where the key is no level.
+type Pending struct {
+	Key    string    `json:"key"`
+	Before string    `json:"before"`
+	After  string    `json:"after"`
+	From   time.Time `json:"from"`
 }
 
 // PageKey is one kind of data.
@@ -64,11 +77,21 @@ type Whoami struct {
 	Level    string   `json:"level"`       // of username
 	InData   string   `json:"in_the_data"` // what leaves for the name; "" where nothing does
 	Pseudo   []string `json:"pseudonyms"`  // under the key in force, whatever the level
+	UPN      Name     `json:"upn"`
+	SID      Name     `json:"user_sid"`
 	KeyID    string   `json:"key_id"`
 	Mode     string   `json:"mode"`
 	Device   string   `json:"device_id"`
 	Contact  string   `json:"contact"`
 	KeyError string   `json:"key_error,omitempty"`
+}
+
+// Name is another name of an account, beside its account name.
+type Name struct {
+	Known  bool   `json:"known"` // the system has one for this account
+	Level  string `json:"level"`
+	InData string `json:"in_the_data"` // what leaves of it; "" where nothing does
+	Pseudo string `json:"pseudonym"`   // under the key in force, whatever the level
 }
 
 // Own is a value of the person who asks, and what would leave of it.
@@ -81,11 +104,14 @@ type Own struct {
 
 // Field is one row of the data inventory.
 type Field struct {
-	Event   string `json:"event"`
-	Field   string `json:"field"`
-	Class   string `json:"class"`
-	Level   string `json:"level"`
-	Leaves  string `json:"leaves"`
-	Days    int    `json:"retention_days"`
-	Purpose string `json:"purpose"`
+	Event     string `json:"event"`
+	Field     string `json:"field"`
+	Class     string `json:"class"`
+	Level     string `json:"level"` // "" of a field that is of no person
+	Leaves    string `json:"leaves"`
+	Days      int    `json:"retention_days"`
+	Purpose   string `json:"purpose"`
+	Basis     string `json:"legal_basis"`
+	Recipient string `json:"recipient"`
+	Source    string `json:"source"` // who decided the level, and where
 }

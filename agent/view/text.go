@@ -26,13 +26,9 @@ func (p Page) WriteText(w io.Writer, l Lang) error {
 	first.write(b)
 	fmt.Fprintf(b, "\n%s\n", l.Text("head.keys"))
 	t := tabwriter.NewWriter(b, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(t, "%s\t%s\t%s\n", "KEY", "LEVEL", "DECIDED BY")
+	fmt.Fprintf(t, "%s\t%s\t%s\n", strings.ToUpper(l.Text("col.key")), strings.ToUpper(l.Text("col.level")), strings.ToUpper(l.Text("col.by")))
 	for _, k := range p.Keys {
-		by := strings.TrimSpace(k.Layer + " " + clean(k.Source))
-		if k.BoundBy != "" {
-			by += " (" + k.BoundBy + ")"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", k.Key, k.Level, by)
+		fmt.Fprintf(t, "%s\t%s\t%s\n", k.Key, k.Level, clean(k.By(l)))
 	}
 	t.Flush()
 	fmt.Fprintln(b)
@@ -80,6 +76,7 @@ func (p Page) sections(l Lang) (first section, rest []section) {
 		{l.Text("who.basis"), said(p.LegalBasis)},
 		{l.Text("who.contact"), said(p.Contact)},
 		{l.Text("who.retention"), l.Text("who.days", "days", strconv.Itoa(p.Retention))},
+		{l.Text("who.recipient"), p.recipient(l)},
 		{l.Text("who.preset"), p.Preset},
 		{l.Text("who.digest"), p.Digest},
 		{l.Text("who.pseudonyms"), l.Text("pseudonym." + p.Pseudonyms)},
@@ -93,11 +90,57 @@ func (p Page) sections(l Lang) (first section, rest []section) {
 	}
 	rest = []section{
 		{head: l.Text("head.never"), text: []string{l.Text("never.text")}},
-		{head: l.Text("head.change"), text: []string{l.Text("change.none"), l.Text("change.rule"), floor}},
+		{head: l.Text("head.change"), text: append(p.due(l), l.Text("change.rule"), floor)},
 		{head: l.Text("head.pause"), text: p.Pause.Words(l)},
 		{head: l.Text("head.rights"), text: []string{l.Text("rights.whoami"), l.Text("rights.preview")}},
 	}
 	return first, rest
+}
+
+// due says what was announced to change, and when.
+func (p Page) due(l Lang) []string {
+	var all []string
+	for _, c := range p.Pending {
+		all = append(all, c.Words(l))
+	}
+	if len(p.Pending) == 0 {
+		all = append(all, l.Text("change.none"))
+	}
+	if len(p.Signers) > 0 {
+		all = append(all, l.Text("change.signed", "keys", strings.Join(p.Signers, ", ")))
+	}
+	return all
+}
+
+// Words says in plain words what will change, and when.
+func (c Pending) Words(l Lang) string {
+	when := c.From.Local().Format(time.DateTime)
+	if c.After == "" {
+		return l.Text("change.loose", "when", when, "key", c.Key)
+	}
+	return l.Text("change.due", "when", when, "key", c.Key, "before", c.Before, "after", c.After)
+}
+
+func (p Page) recipient(l Lang) string { return Recipient(p.Gateway, l) }
+
+// Recipient says who gets the data.
+func Recipient(gateway string, l Lang) string {
+	if gateway == "" {
+		return l.Text("who.nogateway")
+	}
+	return l.Text("who.gateway", "address", gateway)
+}
+
+// By says in plain words who decided a level, and where.
+func (k PageKey) By(l Lang) string {
+	by := l.Layer(k.Layer)
+	if k.Source != "" {
+		by += ": " + k.Source
+	}
+	if k.BoundBy != "" {
+		by += " (" + l.Text("bound."+k.BoundBy) + ")"
+	}
+	return by
 }
 
 // Words says in plain words whether a pause may be asked for, and whether one
@@ -107,12 +150,15 @@ func (p Pause) Words(l Lang) []string {
 		return []string{l.Text("pause.refused")}
 	}
 	longest := strings.TrimSuffix((time.Duration(p.Max) * time.Second).String(), "0s")
-	words := []string{l.Text("pause.allowed", "max", longest, "count", strconv.Itoa(p.PerDay))}
+	words := []string{l.Text("pause.allowed", "max", longest, "count", strconv.Itoa(p.PerDay)), l.Text("pause.seen")}
 	if p.Until != nil {
 		words = append(words, l.Text("pause.on", "until", p.Until.Local().Format("15:04:05")))
 	}
 	return words
 }
+
+// Clean is a text that came from settings or the system, fit for a terminal.
+func Clean(s string) string { return clean(s) }
 
 // clean takes from a text of the settings what would steer a terminal or turn
 // the direction of writing.

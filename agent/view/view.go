@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -41,6 +42,10 @@ const (
 	maxCallers  = 32
 	perUser     = 4 // so that one person cannot keep the others out
 	callTimeout = 5 * time.Second
+	// A caller past perUser is told so and let go: that takes a slot for no time
+	// worth speaking of, even where she does not read.
+	refuseTimeout = 100 * time.Millisecond
+	acceptAgain   = 100 * time.Millisecond
 )
 
 // Request is a question to the agent.
@@ -113,8 +118,16 @@ func (s *Server) Serve(ctx context.Context, reply Reply) {
 	users := &counter{of: map[Caller]int{}}
 	for {
 		c, err := s.l.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil { // no descriptor is free, or the caller is gone already: it passes
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(acceptAgain):
+				continue
+			}
 		}
 		slots <- struct{}{}
 		calls.Go(func() {
@@ -122,6 +135,7 @@ func (s *Server) Serve(ctx context.Context, reply Reply) {
 			defer c.Close()
 			who := callerOf(c)
 			if !users.enter(who) {
+				_ = c.SetDeadline(time.Now().Add(refuseTimeout))
 				_ = json.NewEncoder(c).Encode(answer{Error: "you ask too many things at once; hint: wait for the answers", Kind: "permission"})
 				return
 			}
@@ -276,7 +290,9 @@ func call(dir string, q Request) (net.Conn, error) {
 		return nil, ErrNotRunning
 	}
 	_ = c.SetDeadline(time.Now().Add(callTimeout))
-	if err := json.NewEncoder(c).Encode(q); err != nil {
+	// An agent that refuses a caller answers and hangs up before it reads: the
+	// answer is there all the same.
+	if err := json.NewEncoder(c).Encode(q); err != nil && !errors.Is(err, syscall.EPIPE) {
 		c.Close()
 		return nil, fmt.Errorf("ask the agent: %w", err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/discreet-agent/discreet/agent"
 	"github.com/discreet-agent/discreet/agent/view"
 )
 
@@ -20,11 +19,26 @@ func privacyCommand(s *shared) *cobra.Command {
 		Use: "privacy", Short: "what may leave this device, and what would become of a value",
 		Long: `privacy is for the person at this device; it needs no admin rights. What it answers
 of a person goes to that person alone: the system says who asks.`,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if _, ok := view.ParseLang(s.lang); s.lang != "" && !ok {
+				return fail(exitUsage, fmt.Errorf("--lang %.20q: no text in it; hint: %s", s.lang, strings.Join(languageCodes(), " or ")))
+			}
+			return nil
+		},
 	}
-	c.PersistentFlags().StringVar(&s.lang, "lang", "", "en or de (default: that of your session)")
+	c.PersistentFlags().StringVar(&s.lang, "lang", "", strings.Join(languageCodes(), " or ")+" (default: that of your session)")
 	c.AddCommand(privacyShow(s), privacyExplain(s), privacyTry(s), privacyPreview(s), privacyLast(s),
 		privacyWhoami(s), privacyInventory(s), privacyPause(s), privacyHistory(s))
 	return c
+}
+
+// languageCodes returns the languages that there is text in.
+func languageCodes() []string {
+	var codes []string
+	for _, l := range view.Languages() {
+		codes = append(codes, l.String())
+	}
+	return codes
 }
 
 // language is the one that the person reads, as far as there is text in it.
@@ -66,107 +80,14 @@ func askFailed(err error) error {
 	return fail(exitFailure, err)
 }
 
-func privacyExplain(s *shared) *cobra.Command {
-	return &cobra.Command{
-		Use: "explain KEY", Short: "say what one kind of data is, who decided its level, and what leaves of your own", Args: cobra.ExactArgs(1),
-		Long: `explain asks the running agent, which knows the pseudonym key. With --config, or
-without an agent, it reads the files, and what would be hashed is dropped where
-you may not read the key.`,
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := s.explained(strings.TrimPrefix(args[0], "privacy."))
-			if err != nil {
-				return err
-			}
-			if s.json {
-				return printJSON(c.OutOrStdout(), e)
-			}
-			return printExplained(c.OutOrStdout(), e, s.language())
-		},
-	}
-}
-
-func (s *shared) explained(key string) (agent.Explained, error) {
-	var e agent.Explained
-	if s.config == "" {
-		err := s.askWith("explain", map[string]string{"key": key}, &e)
-		if err == nil || !errors.Is(err, view.ErrNotRunning) && !errors.Is(err, view.ErrPermission) {
-			return e, err
-		}
-	}
-	e, err := agent.Explain(s.loaded(), key)
-	return e, fail(exitUsage, err)
-}
-
-func printExplained(w io.Writer, e agent.Explained, l view.Lang) error {
-	fmt.Fprintln(w, strings.TrimRight(e.Explanation.String(), "\n"))
-	key := strings.TrimPrefix(e.Key, "privacy.")
-	if !l.Knows(key) {
-		return nil // a setting that is no kind of data
-	}
-	fmt.Fprintf(w, "  %s: %s\n  %s: %s\n", l.Text("explain.class"), l.Key(key), l.Text("explain.leaves"), l.Level(key, e.Value))
-	if len(e.Own) == 0 {
-		fmt.Fprintf(w, "  %s\n", l.Text("explain.none"))
-		return nil
-	}
-	fmt.Fprintf(w, "  %s:\n", l.Text("explain.yours"))
-	for _, o := range e.Own {
-		after := o.After
-		if o.Dropped {
-			after = l.Text("explain.dropped")
-		}
-		fmt.Fprintf(w, "    %s: %q -> %s\n", o.Name, o.Before, after)
-	}
-	if e.NoKey != "" {
-		fmt.Fprintf(w, "    %s\n", l.Text("explain.nokey"))
-	}
-	return nil
-}
-
-func privacyWhoami(s *shared) *cobra.Command {
-	return &cobra.Command{
-		Use: "whoami", Short: "say by which pseudonym your records are found, to ask for them", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			var me view.Whoami
-			if err := s.askWith("whoami", nil, &me); err != nil {
-				return err
-			}
-			if s.json {
-				return printJSON(c.OutOrStdout(), me)
-			}
-			printWhoami(c.OutOrStdout(), me, s.language())
-			return nil
-		},
-	}
-}
-
-func printWhoami(w io.Writer, me view.Whoami, l view.Lang) {
-	or := func(v, id string) string {
-		if v == "" {
-			return l.Text(id)
-		}
-		return v
-	}
-	fmt.Fprintf(w, "%s: %s (uid %d)\n", l.Text("whoami.account"), me.Account, me.UID)
-	missing := "whoami.none"
-	if me.Level != "drop" {
-		missing = "whoami.nokey"
-	}
-	fmt.Fprintf(w, "%s: %s\n", l.Text("whoami.name"), or(me.InData, missing))
-	fmt.Fprintf(w, "%s: %s\n", l.Text("whoami.pseudonym"), or(strings.Join(me.Pseudo, ", "), "whoami.nokey"))
-	fmt.Fprintf(w, "%s: %s, %s\n", l.Text("whoami.key"), or(me.KeyID, "whoami.nokey"), me.Mode)
-	fmt.Fprintf(w, "%s: %s\n", l.Text("whoami.device"), or(me.Device, "whoami.unenrolled"))
-	fmt.Fprintf(w, "%s: %s\n", l.Text("who.contact"), or(me.Contact, "who.unsaid"))
-	fmt.Fprintln(w, l.Text("rights.whoami"))
-}
-
 func privacyPause(s *shared) *cobra.Command {
 	var resume bool
 	c := &cobra.Command{
 		Use: "pause [DURATION]", Short: "stop what sees your behaviour for a while, where the policy allows it", Args: cobra.MaximumNArgs(1),
 		Long: `pause stops the collectors of focus, activity, sign-ins and domains on this device.
 When it returns they have stopped: nothing is collected to be filtered later. It
-ends by itself, or with --resume. Without an argument it says whether a pause
-holds. Exit code 8: the policy does not allow it.`,
+ends by itself, or with --resume; after a restart of the agent, which it outlives,
+only root ends it early. Without an argument it says whether a pause holds. Exit code 8: the policy does not allow it.`,
 		Example: "  discreet-agent privacy pause 30m\n  discreet-agent privacy pause --resume",
 		RunE: func(c *cobra.Command, args []string) error {
 			q := map[string]string{}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ Root sees what leaves of everybody, and raw values of nobody else.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := context.WithTimeout(c.Context(), span)
 			defer stop()
-			show := printShown(c.OutOrStdout())
+			show := printShown(c.OutOrStdout(), s.language())
 			if s.json {
 				show = func(sh view.Shown) { _ = writeLine(c.OutOrStdout(), sh) }
 			}
@@ -87,9 +88,9 @@ until the agent stops. You see your own and the device's; root sees all of them.
 
 func printLast(w io.Writer, last view.Last, l view.Lang) {
 	for _, e := range last.Events {
-		fmt.Fprintf(w, "%s  %s  %d bytes  sha256 %s\n", e.Time.Local().Format(time.DateTime), e.Kind, e.Bytes, e.SHA256)
+		fmt.Fprintf(w, "%s  %s  %s\n", e.Time.Local().Format(time.DateTime), e.Kind, l.Text("last.record", "bytes", strconv.Itoa(e.Bytes), "digest", e.SHA256))
 		for _, n := range sortedNames(e.Fields) {
-			fmt.Fprintf(w, "  %-28s %s\n", n, e.Fields[n])
+			fmt.Fprintf(w, "  %-28s %s\n", n, view.Clean(e.Fields[n]))
 		}
 	}
 	if len(last.Events) == 0 {
@@ -116,22 +117,22 @@ func sortedNames(of ...map[string]string) []string {
 }
 
 // printShown writes one event as lines of "field before -> after".
-func printShown(w io.Writer) func(view.Shown) {
+func printShown(w io.Writer, l view.Lang) func(view.Shown) {
 	return func(s view.Shown) {
 		state := ""
 		if s.Dropped {
-			state = "  (dropped whole)"
+			state = "  " + l.Text("shown.whole")
 		}
 		fmt.Fprintf(w, "%s%s\n", s.Kind, state)
 		for _, n := range sortedNames(s.After, s.Before) {
 			after, ok := s.After[n]
 			if !ok {
-				after = "(dropped)"
+				after = l.Text("shown.dropped")
 			}
 			if b, raw := s.Before[n]; raw {
-				fmt.Fprintf(w, "  %-28s %q -> %s\n", n, b, after)
+				fmt.Fprintf(w, "  %-28s %q -> %s\n", n, b, view.Clean(after))
 			} else {
-				fmt.Fprintf(w, "  %-28s %s\n", n, after)
+				fmt.Fprintf(w, "  %-28s %s\n", n, view.Clean(after))
 			}
 		}
 	}

@@ -121,24 +121,35 @@ var inventoryFormats = map[string]func(io.Writer, []view.Field, view.Lang) error
 
 func inventoryHead(l view.Lang) []string {
 	var head []string
-	for _, id := range []string{"event", "field", "class", "level", "leaves", "days", "purpose"} {
+	for _, id := range []string{"event", "field", "class", "level", "leaves", "source", "purpose", "basis", "days", "recipient"} {
 		head = append(head, l.Text("inventory."+id))
 	}
 	return head
 }
 
-func inventoryRow(f view.Field) []string {
-	return []string{f.Event, f.Field, f.Class, f.Level, f.Leaves, strconv.Itoa(f.Days), f.Purpose}
+// inventoryRow returns the cells of a row. What the policy does not state is a gap
+// that the assessment must see.
+func inventoryRow(f view.Field, l view.Lang) []string {
+	said := func(text string) string {
+		if text == "" {
+			return l.Text("who.unsaid")
+		}
+		return text
+	}
+	return []string{f.Event, f.Field, f.Class, f.Level, f.Leaves, f.Source, said(f.Purpose), said(f.Basis), strconv.Itoa(f.Days), f.Recipient}
 }
 
+// inventoryMarkdown writes a table in which no text of the settings ends a cell,
+// begins a line or is markup.
 func inventoryMarkdown(w io.Writer, rows []view.Field, l view.Lang) error {
-	cell := strings.NewReplacer("\\", "\\\\", "|", "\\|", "\r", " ", "\n", " ", "<", "&lt;")
+	cell := strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", "&", "&amp;", "[", "\\[", "]", "\\]", "`", "\\`", "*", "\\*")
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "# %s\n\n| %s |\n|%s\n", l.Text("inventory.title"), strings.Join(inventoryHead(l), " | "), strings.Repeat("---|", 7))
+	head := inventoryHead(l)
+	fmt.Fprintf(b, "# %s\n\n| %s |\n|%s\n", l.Text("inventory.title"), strings.Join(head, " | "), strings.Repeat("---|", len(head)))
 	for _, f := range rows {
-		cells := inventoryRow(f)
+		cells := inventoryRow(f, l)
 		for i := range cells {
-			cells[i] = cell.Replace(cells[i])
+			cells[i] = cell.Replace(view.Clean(cells[i]))
 		}
 		fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
 	}
@@ -152,10 +163,9 @@ func inventoryCSV(w io.Writer, rows []view.Field, l view.Lang) error {
 		return err
 	}
 	for _, f := range rows {
-		cells := inventoryRow(f)
-		// A spreadsheet must not take a text of the settings for a formula.
-		if strings.HasPrefix(f.Purpose, "=") || strings.HasPrefix(f.Purpose, "+") || strings.HasPrefix(f.Purpose, "-") || strings.HasPrefix(f.Purpose, "@") {
-			cells[len(cells)-1] = "'" + f.Purpose
+		cells := inventoryRow(f, l)
+		for i := range cells {
+			cells[i] = noFormula(cells[i])
 		}
 		if err := out.Write(cells); err != nil {
 			return err
@@ -163,4 +173,14 @@ func inventoryCSV(w io.Writer, rows []view.Field, l view.Lang) error {
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// noFormula puts a quote before a text that a spreadsheet would take for a formula,
+// also behind blanks and in the wide forms of these characters.
+func noFormula(s string) string {
+	s = view.Clean(s)
+	if t := strings.TrimSpace(s); t != "" && strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", []rune(t)[0]) {
+		return "'" + s
+	}
+	return s
 }

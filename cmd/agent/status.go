@@ -69,6 +69,7 @@ func printStatus(w io.Writer, st agent.Status) {
 	}
 	fmt.Fprintf(t, "spool\t%d events, %d bytes; lost %d\n", st.Spool.Events, st.Spool.Bytes, st.Spool.Lost)
 	fmt.Fprintf(t, "sent\t%d events acknowledged, %d bytes\n", st.Gateway.EventsAcked, st.Gateway.BytesSent)
+	fmt.Fprintf(t, "pauses\t%d today\n", st.Pauses)
 	t.Flush()
 	fmt.Fprintln(w)
 	printCollectors(w, st.Collectors)

@@ -88,7 +88,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 config invalid, 5 permission.`,
 	}
 	root.PersistentFlags().StringVar(&s.config, "config", "", "the settings file (default: "+configs.DefaultGatewayFile()+")")
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print JSON for scripts")
-	root.AddCommand(serveCommand(s), caCommand(s), tokenCommand(s), deviceCommand(s), subjectCommand(s), officerCommand(s),
+	root.AddCommand(serveCommand(s), caCommand(s), tokenCommand(s), deviceCommand(s), subjectCommand(s), officerCommand(s), policyCommand(s),
 		eventsCommand(s), retentionCommand(s), auditCommand(s), versionCommand(s))
 	return root
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,6 +29,20 @@ func TestMain(m *testing.M) {
 	case "killed":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
+	case "exec_in_thread":
+		runtime.LockOSThread()
+		done := make(chan error)
+		go func() { // this thread is not the first
+			runtime.LockOSThread()
+			done <- syscall.Exec("/proc/self/exe", []string{"again"}, []string{roleKey + "=exit3"})
+		}()
+		<-done
+		os.Exit(99)
+	case "burn":
+		for began := time.Now(); time.Since(began) < 20*time.Millisecond; {
+			syscall.Getppid()
+		}
+		os.Exit(0)
 	case "until_eof":
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
@@ -107,7 +122,7 @@ func runChildren(t *testing.T, n int, path string) []child {
 	return children
 }
 
-func checkChildren(t *testing.T, events []*eventv1.Event, children []child, path string) {
+func checkChildren(t *testing.T, events []*eventv1.Event, children []child, path string, rung eventv1.Rung) {
 	t.Helper()
 	self := startOf(events, os.Getpid())
 	if !self.GetInventory() || self.GetProgram().GetPath() == "" || self.GetStartKey() == 0 {
@@ -133,30 +148,43 @@ func checkChildren(t *testing.T, events []*eventv1.Event, children []child, path
 		if s.GetStartKey() == 0 || s.GetStartKey() != e.GetStartKey() {
 			t.Errorf("keys of %d = %d at its start, %d at its stop; want one", want.pid, s.GetStartKey(), e.GetStartKey())
 		}
-		if s.GetRung() != eventv1.Rung_RUNG_NETLINK || s.GetInventory() {
-			t.Errorf("start of %d = %v; want rung NETLINK, not inventory", want.pid, s)
+		if s.GetRung() != rung || e.GetRung() != rung || s.GetInventory() {
+			t.Errorf("start of %d = %v; want rung %v, not inventory", want.pid, s, rung)
 		}
 	}
 	t.Logf("%d programs: all seen, %d with the path of their file", len(children), withPath)
-	// A program may be gone before its link is read; this one lives for some
-	// milliseconds, so that should be rare even on a busy machine.
-	if withPath < len(children)*9/10 {
-		t.Errorf("%d of %d programs have a path; want nine in ten", withPath, len(children))
+	// On NETLINK a program may be gone before its link is read; this one lives for
+	// some milliseconds, so that should be rare even on a busy machine.
+	floor := len(children) * 9 / 10
+	if rung == eventv1.Rung_RUNG_EBPF {
+		floor = len(children)
+	}
+	if withPath < floor {
+		t.Errorf("%d of %d programs have a path; want %d", withPath, len(children), floor)
 	}
 }
 
-func TestNetlinkSeesEveryProgram(t *testing.T) {
-	path := os.Getenv("DISCREET_TEST_PROGRAM")
-	if path == "" {
-		path = testProgram(t)
+// startRung starts one source, or skips the test with the reason why it is not to
+// be had.
+func startRung(t *testing.T, rung eventv1.Rung) *running {
+	t.Helper()
+	r := &running{}
+	src, err := open(rung, testEnv(&r.stats))
+	if err != nil && os.Getuid() == 0 && os.Getenv("CI") == "true" {
+		t.Fatal(err)
 	}
-	r := startCollector(t, eventv1.Rung_RUNG_UNSPECIFIED)
+	if err != nil {
+		t.Skipf("rung %v is not to be had here (docs/collectors.md): %v", rung, err)
+	}
+	start(t, r, src.run)
 	r.await("inventory", func(e []*eventv1.Event) bool { return startOf(e, os.Getpid()) != nil })
-	if got := r.stats.Rung(); got != eventv1.Rung_RUNG_NETLINK {
-		t.Skipf("rung = %v: the process connector is not to be had here (docs.kernel.org/driver-api/connector.html)", got)
-	}
-	children := runChildren(t, 200, path)
-	events := r.await("stops of all children", func(e []*eventv1.Event) bool {
+	return r
+}
+
+// awaitStops waits until every child's stop was reported.
+func awaitStops(r *running, children []child) []*eventv1.Event {
+	r.t.Helper()
+	return r.await("stops of all children", func(e []*eventv1.Event) bool {
 		for i := len(children) - 1; i >= 0; i-- {
 			if stopOf(e, children[i].pid) == nil {
 				return false
@@ -164,22 +192,54 @@ func TestNetlinkSeesEveryProgram(t *testing.T) {
 		}
 		return true
 	})
+}
+
+func TestNetlinkSeesEveryProgram(t *testing.T) { seesEvery(t, eventv1.Rung_RUNG_NETLINK, 200) }
+
+func seesEvery(t *testing.T, rung eventv1.Rung, n int) {
+	path := os.Getenv("DISCREET_TEST_PROGRAM")
+	if path == "" {
+		path = testProgram(t)
+	}
+	r := startRung(t, rung)
+	children := runChildren(t, n, path)
+	events := awaitStops(r, children)
 	r.stopNow()
-	checkChildren(t, events, children, path)
+	checkChildren(t, events, children, path, rung)
 	if lost := r.stats.Lost(); lost != 0 {
 		t.Errorf("Lost() = %d; want 0", lost)
 	}
 }
 
+// TestLadder runs as an account without capabilities, too: then the best rung is
+// refused, the next is in use, and the note says why.
+func TestLadder(t *testing.T) {
+	r := startCollector(t, eventv1.Rung_RUNG_UNSPECIFIED)
+	r.await("inventory", func(e []*eventv1.Event) bool { return startOf(e, os.Getpid()) != nil })
+	r.stopNow()
+	rung, note := r.stats.Rung(), r.stats.Note()
+	if _, err := open(eventv1.Rung_RUNG_EBPF, testEnv(&r.stats)); err == nil {
+		if rung != eventv1.Rung_RUNG_EBPF || note != "" {
+			t.Errorf("rung %v, note %q; want EBPF without a note", rung, note)
+		}
+		return
+	}
+	if rung == eventv1.Rung_RUNG_EBPF || !strings.Contains(note, "a better source is not usable") {
+		t.Errorf("rung %v, note %q; want a lower rung and the reason", rung, note)
+	}
+	if os.Getuid() != 0 && !strings.Contains(note, "CAP_BPF") {
+		t.Errorf("note %q; want the missing capability", note)
+	}
+}
+
 // TestNetlinkWithoutPrivilege runs the same test as another account. Before
-// Linux 6.6 the connector needs CAP_NET_ADMIN; then the rung below is in use and
-// the test within says so.
+// Linux 6.6 the connector needs CAP_NET_ADMIN; then the test within says so.
 func TestNetlinkWithoutPrivilege(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become another account (setuid(2))")
 	}
 	path := testProgram(t)
-	c := exec.Command(path, "-test.run=^TestNetlinkSeesEveryProgram$", "-test.v")
+	c := exec.Command(path, "-test.run=^(TestNetlinkSeesEveryProgram|TestLadder)$", "-test.v")
 	c.Dir, c.Env = "/", []string{"DISCREET_TEST_PROGRAM=" + path}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 4242, Gid: 4242}}
 	out, err := c.CombinedOutput()
@@ -190,11 +250,16 @@ func TestNetlinkWithoutPrivilege(t *testing.T) {
 }
 
 func TestStartKeyIsThatOfProc(t *testing.T) {
-	r := startCollector(t, eventv1.Rung_RUNG_NETLINK)
-	r.await("inventory", func(e []*eventv1.Event) bool { return startOf(e, os.Getpid()) != nil })
+	for _, rung := range []eventv1.Rung{eventv1.Rung_RUNG_EBPF, eventv1.Rung_RUNG_NETLINK} {
+		t.Run(rung.String(), func(t *testing.T) { startKeys(t, rung) })
+	}
+}
+
+func startKeys(t *testing.T, rung eventv1.Rung) {
+	r := startRung(t, rung)
 	path := testProgram(t)
 	reader := procfs.NewReader("")
-	for range 20 {
+	for range 5 {
 		c := command(path, "until_eof", -1)
 		in, err := c.StdinPipe()
 		if err != nil {
@@ -324,14 +389,15 @@ func TestNextRung(t *testing.T) {
 		root   string
 		want   error
 	}{
-		{"forced rung that is not there", eventv1.Rung_RUNG_EBPF, "", collectors.ErrUnsupported},
+		{"forced rung that is not there", eventv1.Rung_RUNG_NATIVE, "", collectors.ErrUnsupported},
+		{"kernel without types", eventv1.Rung_RUNG_EBPF, "", collectors.ErrUnsupported},
 		{"no proc", eventv1.Rung_RUNG_POLL, "/nonexistent", collectors.ErrUnsupported},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var stats collectors.Stats
 			env := testEnv(&stats)
-			env.Rung, env.ProcRoot = tt.forced, tt.root
+			env.Rung, env.ProcRoot, env.SysRoot = tt.forced, tt.root, t.TempDir()
 			c, err := New(env)
 			if err != nil {
 				t.Fatal(err)
@@ -356,19 +422,21 @@ func TestStopsClean(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
-			if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(to, "socket:") {
+			if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && (strings.HasPrefix(to, "socket:") || strings.Contains(to, "bpf")) {
 				n++
 			}
 		}
 		return n
 	}
-	before := count()
-	for range 3 {
-		r := startCollector(t, eventv1.Rung_RUNG_UNSPECIFIED)
-		r.await("inventory", func(e []*eventv1.Event) bool { return startOf(e, os.Getpid()) != nil })
-		r.stopNow()
-	}
-	if after := count(); after != before {
-		t.Errorf("sockets after three runs = %d; want %d", after, before)
+	for _, rung := range []eventv1.Rung{eventv1.Rung_RUNG_EBPF, eventv1.Rung_RUNG_NETLINK} {
+		t.Run(rung.String(), func(t *testing.T) {
+			before := count()
+			for range 3 {
+				startRung(t, rung).stopNow()
+			}
+			if after := count(); after != before {
+				t.Errorf("sockets and eBPF objects after three runs = %d; want %d", after, before)
+			}
+		})
 	}
 }

@@ -9,6 +9,10 @@ import (
 // program is what a process runs. Many processes share one.
 type program struct {
 	name, path string
+
+	// CPU time of ends that was not reported yet, in nanoseconds: less than a
+	// millisecond. A thousand programs of 0.6 ms used 600 ms, not 0 and not 1,000.
+	userRest, systemRest int64
 }
 
 // maxPrograms bounds the cache of programs.
@@ -57,17 +61,32 @@ type process struct {
 	told        bool  // its start was reported
 	session     uint32
 
+	ended            bool // its exit was seen, and not all of its figures yet
+	end              ending
+	endMS            int64 // of the wall clock
+	userNS, systemNS int64
+
 	cpuUserMS, cpuSystemMS, rssBytes uint64 // as last read
 	scan                             uint32 // the last scan that saw it
+}
+
+// settle turns the process's CPU time into whole milliseconds. What is left goes
+// to the next end of the same program.
+func (p *process) settle() {
+	const ms = 1e6
+	user, system := p.userNS+p.prog.userRest, p.systemNS+p.prog.systemRest
+	p.cpuUserMS, p.cpuSystemMS = uint64(user/ms), uint64(system/ms)
+	p.prog.userRest, p.prog.systemRest = user%ms, system%ms
 }
 
 type account struct{ name, sid string }
 
 // ending says how a process ended. The zero ending is not known.
 type ending struct {
-	code       int32
-	signal     uint32
-	lifetimeMS uint64
+	code                    int32
+	signal                  uint32
+	lifetimeMS              uint64
+	readBytes, writtenBytes uint64
 }
 
 // endingOf reads a wait status (wait(2)).
@@ -107,6 +126,7 @@ func (r *reporter) stopped(atMS int64, p *process, end ending) {
 	e.Pid, e.StartKey = p.pid, p.key
 	e.ExitCode, e.Signal, e.LifetimeMs = end.code, end.signal, end.lifetimeMS
 	e.CpuUserMs, e.CpuSystemMs, e.MaxRssBytes = p.cpuUserMS, p.cpuSystemMS, p.rssBytes
+	e.ReadBytes, e.WrittenBytes = end.readBytes, end.writtenBytes
 	describe(e.Program, e.User, p)
 	r.event.TimeUnixMs, r.event.Kind = atMS, &r.stop
 	r.emit(&r.event)

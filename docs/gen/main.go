@@ -1,6 +1,7 @@
 // Command gen writes the documents that follow from the schema, the table of
-// classes and the table of settings: docs/DATA.md, docs/configuration.md and the
-// JSON Schemas of both settings files. Run it from the top of the tree.
+// classes and the table of settings: docs/DATA.md, docs/configuration.md,
+// docs/words.md and the JSON Schemas of both settings files. It fails where a key
+// or a level has no words in a language. Run it from the top of the tree.
 //
 //	go run ./docs/gen            # writes the documents
 //	go run ./docs/gen -release   # renews proto/event/v1/released.binpb too
@@ -36,7 +37,12 @@ func run(release bool) error {
 	if err != nil {
 		return err
 	}
+	words, err := wordsPage()
+	if err != nil {
+		return err
+	}
 	files := map[string][]byte{
+		"docs/words.md":               words,
 		"docs/DATA.md":                dataPage(eventv1.File_event_v1_event_proto, said),
 		"docs/configuration.md":       settingsPage(),
 		"configs/agent.schema.json":   configs.Schema(),
