@@ -182,9 +182,11 @@ func (t *traced) place(key uint64) *process {
 		t.env.Stats.AddLost(1)
 		return nil
 	}
-	p := &process{}
+	var p *process
 	if n := len(t.spare); n > 0 {
 		p, t.spare = t.spare[n-1], t.spare[:n-1]
+	} else {
+		p = new(process)
 	}
 	t.living[key] = p
 	return p

@@ -267,9 +267,9 @@ func TestEBPFOverrunIsCounted(t *testing.T) {
 	keeper.Wait()
 	r.await("its stop", func(e []*eventv1.Event) bool { return stopOf(e, keeper.Process.Pid) != nil })
 	r.stopNow()
-	if lost := r.stats.Lost(); lost == 0 || lost > 200 {
-		t.Errorf("Lost() = %d after some 150 records into a page; want some of them", lost)
+	if lost := r.stats.Lost(); lost == 0 {
+		t.Error("Lost() = 0 after some 150 records into a page; want some of them")
 	} else {
-		t.Logf("Lost() = %d of some 150 records", lost)
+		t.Logf("Lost() = %d of some 150 records, and those of what else ran", lost)
 	}
 }
