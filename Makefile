@@ -74,7 +74,7 @@ crash: ## the spool's crash simulator, 20,000 power losses
 kills: build ## 50 kill -9 of the agent and 50 of the gateway under load
 	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run Kill -v ./cmd/e2e
 
-mutation: ## breaks the value rules in MUTANTS places (default 150; all), one at a time: each must turn a test red
+mutation: ## breaks the value rules in MUTANTS places (default 150; all: long), one at a time: each must turn a test red; prints the list
 	$(GO) run ./.ci/mutation $(if $(filter all,$(MUTANTS)),-all,-sample $(or $(MUTANTS),150))
 
 bench: ## ns and allocations of the filter, bytes on the wire, spool and store

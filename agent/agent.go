@@ -70,6 +70,8 @@ type Agent struct {
 	pauses *pauses
 	sealed *sealedNames
 
+	sessions collectors.Sessions // nil in a build without behaviour collectors
+
 	mu     sync.Mutex // guards what follows
 	loaded *configs.Loaded
 	ident  *identity.Identity
@@ -101,6 +103,7 @@ func New(o Options) (*Agent, error) {
 	}
 	a.spool = sp
 	a.pauses = newPauses(set.StateDir)
+	a.sessions = newSessions(set.RunDir, o.Log)
 	a.pipe = newPipeline(o.Log, sp, time.Now)
 	a.pipe.identified = a.keepIdentities
 	if a.sealed, err = openSealedNames(set.StateDir); err != nil {
@@ -256,7 +259,8 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.log.Info("policy in force", "digest", fmt.Sprintf("%x", digest[:8]), "preset", l.Settings.Privacy.Preset,
 		"changed", old.Policy.Digest() != digest, "degraded", l.Degraded, "only_health", l.OnlyHealth)
 	a.pipe.emit(&eventv1.Event{TimeUnixMs: collectors.At(time.Now()), Kind: &eventv1.Event_PolicyApplied{
-		PolicyApplied: &eventv1.PolicyApplied{Digest: digest[:], Layer: topLayer(l), Accepted: !l.Degraded, Reason: refusal(l)},
+		PolicyApplied: &eventv1.PolicyApplied{Digest: digest[:], Layer: topLayer(l), Accepted: !l.Degraded, Reason: refusal(l),
+			Version: pushVersion(l), Signer: pushSigners(l)},
 	}})
 }
 

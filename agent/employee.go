@@ -67,6 +67,9 @@ func PageOf(l *configs.Loaded) view.Page {
 			p.Floor = append(p.Floor, d.Key.String()+"="+level.String())
 		}
 	}
+	if l.Signed != nil {
+		p.Signers = l.Signed.Signers
+	}
 	return p
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/discreet-agent/discreet/agent/durable"
@@ -82,6 +83,22 @@ func topLayer(l *configs.Loaded) eventv1.Layer {
 		top = max(top, layerByName[d.Layer])
 	}
 	return top
+}
+
+// pushVersion is the version of the pushed policy that holds; 0: none does.
+func pushVersion(l *configs.Loaded) uint64 {
+	if l.Pushed == nil {
+		return 0
+	}
+	return uint64(l.Pushed.Version)
+}
+
+// pushSigners are the short names of the keys that signed it.
+func pushSigners(l *configs.Loaded) string {
+	if l.Pushed == nil {
+		return ""
+	}
+	return strings.Join(l.Pushed.Signers, ",")
 }
 
 var layerByName = map[string]eventv1.Layer{

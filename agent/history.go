@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -36,8 +37,10 @@ type Change struct {
 	SetBy      string            `json:"set_by,omitempty"` // as the statement says
 	OnlyHealth bool              `json:"only_health,omitempty"`
 	Changed    []LevelChange     `json:"changed,omitempty"`
-	Refused    []RefusedPlace    `json:"refused,omitempty"`  // the first of them
-	Pending    []configs.Pending `json:"pending,omitempty"`  // what a signed floor will loosen
+	Refused    []RefusedPlace    `json:"refused,omitempty"`      // the first of them
+	Pending    []configs.Pending `json:"pending,omitempty"`      // what a signed floor will loosen
+	Floor      *configs.Vouched  `json:"signed_floor,omitempty"` // who signed what holds
+	Push       *configs.Vouched  `json:"signed_push,omitempty"`
 	Levels     []string          `json:"levels,omitempty"`   // "key level", of all keys after the change
 	Settings   []string          `json:"settings,omitempty"` // the same of the lists and the other settings
 }
@@ -81,7 +84,8 @@ func recordChange(l *configs.Loaded, now time.Time) error {
 	}
 	c := changeSince(last, l, now)
 	if last != nil && last.Digest == c.Digest && last.OnlyHealth == c.OnlyHealth && len(c.Changed) == 0 &&
-		slices.Equal(last.Refused, c.Refused) && slices.Equal(last.Pending, c.Pending) {
+		slices.Equal(last.Refused, c.Refused) && samePending(last.Pending, c.Pending) &&
+		reflect.DeepEqual(last.Floor, c.Floor) && reflect.DeepEqual(last.Push, c.Push) {
 		return nil
 	}
 	for i := range past { // the last line alone is compared with
@@ -124,7 +128,7 @@ func changeSince(last *Change, l *configs.Loaded, now time.Time) Change {
 			c.Changed = append(c.Changed, LevelChange{name, before[name], after, d.Layer, d.Source, d.BoundBy})
 		}
 	}
-	c.Settings, c.Pending = settingsOf(l), l.Pending
+	c.Settings, c.Pending, c.Floor, c.Push = settingsOf(l), l.Pending, l.Signed, l.Pushed
 	if last != nil && last.Settings != nil {
 		c.Changed = append(c.Changed, settingChanges(last.Settings, c.Settings, l)...)
 	}
@@ -132,6 +136,14 @@ func changeSince(last *Change, l *configs.Loaded, now time.Time) Change {
 		c.Refused = append(c.Refused, RefusedPlace{fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col), f.Key, f.Text})
 	}
 	return c
+}
+
+// samePending reports whether both will loosen the same. The time is told as the
+// device's clock shows it, which is set by fractions of a second now and then.
+func samePending(a, b []configs.Pending) bool {
+	return slices.EqualFunc(a, b, func(x, y configs.Pending) bool {
+		return x.Key == y.Key && x.From == y.From && x.To == y.To && x.At.Sub(y.At).Abs() < time.Hour
+	})
 }
 
 // settingsOf lists what stands under privacy beside the levels: "key value".

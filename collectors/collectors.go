@@ -57,6 +57,30 @@ type Env struct {
 	Asset    Asset
 	Version  string // of this agent
 	Memory   Memory // nil: none, as where the events go nowhere
+	// Sessions is how what goes on in people's sessions is seen. nil: no service
+	// runs here, or the system needs none.
+	Sessions Sessions
+}
+
+// Sessions hears what the helpers in people's sessions tell. Both methods block
+// until ctx is done, and put into env.Stats why nothing comes where nothing does.
+type Sessions interface {
+	Focus(ctx context.Context, env Env, take func(Focused)) error
+	Activity(ctx context.Context, env Env, take func(Active)) error
+}
+
+// Focused says for how long a program was in front, up to now.
+type Focused struct {
+	UID  uint32        // of the person, as the kernel says
+	PID  uint32        // 0: the display does not tell; what stands here is the helper's word
+	App  string        // what the display calls the program
+	Span time.Duration // at most some minutes
+}
+
+// Active says for how long a person used the device, up to some moments ago.
+type Active struct {
+	UID  uint32
+	Span time.Duration
 }
 
 // A Memory keeps a few bytes of one collector over restarts of the agent, so that

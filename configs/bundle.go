@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -55,38 +56,52 @@ func preAuth(payloadType string, payload []byte) []byte {
 // open returns the payload of an envelope that enough of the signers signed. A
 // key counts once, however often it signed.
 func (s signers) open(data []byte, want string) ([]byte, error) {
+	e, err := decodeEnvelope(data)
+	switch {
+	case err != nil:
+		return nil, err
+	case e.PayloadType != want:
+		return nil, errors.New("signed for another use, want the type " + want)
+	case s.threshold < 1 || len(s.keys) < s.threshold:
+		return nil, errors.New("nobody's signature is accepted")
+	}
+	if good := len(e.signedBy(s.keys)); good < s.threshold {
+		return nil, fmt.Errorf("%d valid signatures of pinned keys, want %d", good, s.threshold)
+	}
+	return e.Payload, nil
+}
+
+// decodeEnvelope reads one envelope within its bounds. Nobody's signature has been
+// verified then.
+func decodeEnvelope(data []byte) (envelope, error) {
 	if len(data) > maxBundle {
-		return nil, errors.New("larger than 64 KiB")
+		return envelope{}, errors.New("larger than 64 KiB")
 	}
 	var e envelope
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(&e); err != nil {
-		return nil, errors.New("not a signed bundle")
+		return envelope{}, errors.New("not a signed bundle")
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one signed bundle")
+		return envelope{}, errors.New("more than one signed bundle")
 	}
-	switch {
-	case e.PayloadType != want:
-		return nil, errors.New("signed for another use, want the type " + want)
-	case len(e.Signatures) > maxSignatures:
-		return nil, fmt.Errorf("%d signatures, want at most %d", len(e.Signatures), maxSignatures)
-	case s.threshold < 1 || len(s.keys) < s.threshold:
-		return nil, errors.New("nobody's signature is accepted")
+	if n := len(e.Signatures); n > maxSignatures {
+		return envelope{}, fmt.Errorf("%d signatures, want at most %d", n, maxSignatures)
 	}
-	signed, good := preAuth(e.PayloadType, e.Payload), 0
-	for _, key := range s.keys {
-		for _, sig := range e.Signatures {
-			if ed25519.Verify(key, signed, sig.Sig) {
-				good++
-				break
-			}
+	return e, nil
+}
+
+// signedBy returns those of keys that signed, each once.
+func (e envelope) signedBy(keys []ed25519.PublicKey) []ed25519.PublicKey {
+	signed := preAuth(e.PayloadType, e.Payload)
+	var who []ed25519.PublicKey
+	for _, key := range keys {
+		valid := slices.ContainsFunc(e.Signatures, func(s signature) bool { return ed25519.Verify(key, signed, s.Sig) })
+		if valid && !slices.ContainsFunc(who, func(k ed25519.PublicKey) bool { return k.Equal(key) }) {
+			who = append(who, key)
 		}
 	}
-	if good < s.threshold {
-		return nil, fmt.Errorf("%d valid signatures of pinned keys, want %d", good, s.threshold)
-	}
-	return e.Payload, nil
+	return who
 }
 
 // publicKey reads a PEM file with one ed25519 public key.

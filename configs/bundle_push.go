@@ -27,7 +27,7 @@ type bundle struct {
 // time is right and its version new is the caller's question. Where the signatures
 // are missing the layer is empty but for the fault.
 func readBundle(file string, data []byte, s signers, table []key, kind string) bundle {
-	b := bundle{layer: newLayer(layerPush, file), data: data}
+	b := bundle{layer: newLayer(map[string]string{bundleType: layerPush, floorType: layerFloor}[kind], file), data: data}
 	payload, err := s.open(data, kind)
 	if err != nil {
 		use := map[string]string{bundleType: "push", floorType: "floor"}[kind]
@@ -145,6 +145,7 @@ func (l *Loader) push(r *resolver, s source) *layer {
 		l.newest = accepted{b.version, sum}
 	}
 	l.pushed = s.data
+	r.Pushed = who.about(&b, nil)
 	r.again(b.expires)
 	return b.layer
 }
@@ -164,6 +165,7 @@ func (l *Loader) lastPush(r *resolver, file string) *layer {
 	if len(b.faults) > 0 {
 		return nil
 	}
+	r.Pushed = who.about(&b, nil)
 	return b.layer
 }
 

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,6 +24,8 @@ type Bundle struct {
 	Expires   time.Time     `json:"expires"`
 	Notice    time.Duration `json:"-"` // of a floor
 	Settings  []string      `json:"settings"`
+
+	read *bundle
 }
 
 // bundleTypes are the kinds of bundles, by the type that is signed.
@@ -61,13 +66,14 @@ func Sign(name string, data []byte, kind string, private []byte) ([]byte, []Faul
 	if b := contents(name, e); len(b.faults) > 0 {
 		return nil, b.faults, nil
 	}
-	signed := preAuth(e.PayloadType, e.Payload)
-	for _, sig := range e.Signatures {
-		if ed25519.Verify(key.Public().(ed25519.PublicKey), signed, sig.Sig) {
-			return nil, nil, errors.New("this key has signed it already; hint: a key counts once")
-		}
+	public := key.Public().(ed25519.PublicKey)
+	if len(e.signedBy([]ed25519.PublicKey{public})) > 0 {
+		return nil, nil, errors.New("this key has signed it already; hint: a key counts once")
 	}
-	e.Signatures = append(e.Signatures, signature{Sig: ed25519.Sign(key, signed)})
+	if len(e.Signatures) == maxSignatures {
+		return nil, nil, fmt.Errorf("%d signatures, no room for one more", maxSignatures)
+	}
+	e.Signatures = append(e.Signatures, signature{signerID(public), ed25519.Sign(key, preAuth(e.PayloadType, e.Payload))})
 	out, err := json.MarshalIndent(e, "", "  ")
 	if err == nil && len(out) >= maxBundle {
 		err = errors.New("larger than 64 KiB")
@@ -91,6 +97,22 @@ func toSign(data []byte, kind string) (envelope, error) {
 	return e, fmt.Errorf("kind %.20q, want push or floor", kind)
 }
 
+// signerID names a public key: the first 8 bytes of its SHA-256.
+func signerID(key ed25519.PublicKey) string {
+	sum := sha256.Sum256(key)
+	return hex.EncodeToString(sum[:8])
+}
+
+// SignerID returns the short name of a public key in PEM, as a history tells who
+// signed.
+func SignerID(public []byte) (string, error) {
+	key, err := publicKey(public)
+	if err != nil {
+		return "", err
+	}
+	return signerID(key), nil
+}
+
 func privateKey(data []byte) (ed25519.PrivateKey, error) {
 	block, _ := pem.Decode(data)
 	if block != nil && block.Type == "PRIVATE KEY" {
@@ -112,21 +134,20 @@ func contents(name string, e envelope) bundle {
 // Verify reads a signed bundle and says which of the public keys signed it, in the
 // order given. It needs no threshold: who asks knows it.
 func Verify(name string, data []byte, public [][]byte) (Bundle, []bool, []Fault, error) {
-	var e envelope
-	if len(data) > maxBundle || json.Unmarshal(data, &e) != nil || bundleTypes[e.PayloadType] == "" {
+	e, err := decodeEnvelope(data)
+	if err != nil || bundleTypes[e.PayloadType] == "" {
 		return Bundle{}, nil, nil, errors.New("not a signed bundle; hint: \"policy sign\" makes one")
 	}
-	signed := preAuth(e.PayloadType, e.Payload)
 	by := make([]bool, len(public))
 	for i, text := range public {
 		key, err := publicKey(text)
 		if err != nil {
 			return Bundle{}, nil, nil, fmt.Errorf("key %d: %w", i+1, err)
 		}
-		by[i] = slices.ContainsFunc(e.Signatures, func(s signature) bool { return ed25519.Verify(key, signed, s.Sig) })
+		by[i] = len(e.signedBy([]ed25519.PublicKey{key})) > 0
 	}
 	b := contents(name, e)
-	out := Bundle{bundleTypes[e.PayloadType], b.version, b.notBefore, b.expires, b.notice, nil}
+	out := Bundle{bundleTypes[e.PayloadType], b.version, b.notBefore, b.expires, b.notice, nil, &b}
 	leaves("", agentKeys(SystemPlaces()), func(path string, k *key) {
 		for _, bag := range b.bags {
 			if v, ok := bag.entries[path]; ok {
@@ -148,4 +169,38 @@ func (b *bundle) levels() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// Difference is one setting in which two bundles differ.
+type Difference struct {
+	Key    string `json:"key"`
+	Before string `json:"before"` // "" where it is not named
+	After  string `json:"after"`
+}
+
+// Since lists what b says otherwise than old, and whether it lets anything more
+// through, so that as a floor it waits for its notice.
+func (b Bundle) Since(old Bundle) (list []Difference, looser bool) {
+	before, after := byKey(old.Settings), byKey(b.Settings)
+	for key, was := range before {
+		if after[key] != was {
+			list = append(list, Difference{key, was, after[key]})
+		}
+	}
+	for key, is := range after {
+		if before[key] == "" {
+			list = append(list, Difference{key, "", is})
+		}
+	}
+	slices.SortFunc(list, func(x, y Difference) int { return strings.Compare(x.Key, y.Key) })
+	return list, b.read != nil && old.read != nil && loosens(old.read, b.read)
+}
+
+func byKey(settings []string) map[string]string {
+	m := map[string]string{}
+	for _, s := range settings {
+		key, value, _ := strings.Cut(s, ": ")
+		m[key] = value
+	}
+	return m
 }

@@ -29,7 +29,7 @@ type values struct {
 
 // layer is one file, read and checked.
 type layer struct {
-	name     string // defaults, file, conf_d, push, managed, flags
+	name     string // defaults, file, conf_d, push, managed, flags, floor
 	file     string
 	bags     [numBags]values
 	faults   []Fault

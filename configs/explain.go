@@ -269,7 +269,8 @@ func (l *Loaded) ShowJSON() []byte {
 		Floor  map[string]string `json:"floor"`
 		// What a signed floor will loosen. Not there: nothing.
 		Pending []Pending `json:"pending,omitempty"`
-	}{l.Settings.Privacy.Preset, hex.EncodeToString(sum[:]), l.Settings.Privacy.Statement.SetBy, map[string]shown{}, map[string]string{}, l.Pending}
+		Signed  *Vouched  `json:"signed_floor,omitempty"`
+	}{l.Settings.Privacy.Preset, hex.EncodeToString(sum[:]), l.Settings.Privacy.Statement.SetBy, map[string]shown{}, map[string]string{}, l.Pending, l.Signed}
 	for _, d := range l.Decisions {
 		out.Keys[d.Key.String()] = shown{d.Level.String(), d.Layer, d.Source, d.Default.String(), d.BoundBy}
 	}

@@ -28,14 +28,23 @@ type Pending struct {
 	At   time.Time `json:"at"`
 }
 
+// Vouched says who signed a floor or a push that holds.
+type Vouched struct {
+	Version   int64    `json:"version"`
+	Signers   []string `json:"signers"` // short names of the pinned keys that signed it
+	Pinned    int      `json:"pinned"`
+	Threshold int      `json:"threshold"`
+	Coming    int64    `json:"coming,omitempty"` // of a floor, the version that will hold; 0: none
+}
+
 // keptFloor is what must outlive a restart, a removed file and an edited
 // agent.yaml: who may sign, the floor that holds, and the one that will.
 type keptFloor struct {
-	Keys      [][]byte  `json:"keys"`
-	Threshold int       `json:"threshold"`
-	Floor     []byte    `json:"floor,omitempty"`  // the envelope that holds
-	Coming    []byte    `json:"coming,omitempty"` // looser: holds beside Floor until its notice is over, then alone
-	Seen      time.Time `json:"seen,omitzero"`    // when Coming came, by the device's clock
+	Keys      [][]byte `json:"keys"`
+	Threshold int      `json:"threshold"`
+	Floor     []byte   `json:"floor,omitempty"`  // the envelope that holds
+	Coming    []byte   `json:"coming,omitempty"` // looser: holds beside Floor until its notice is over, then alone
+	Waited    waited   `json:"waited,omitzero"`  // how much of Coming's notice is over
 }
 
 func (k *keptFloor) signers() signers {
@@ -125,9 +134,9 @@ func (l *Loader) takeFloor(r *resolver, k *keptFloor, s *source) *Fault {
 	case !now.Before(b.expires):
 		return refuse("sign a floor with a later expires and a higher version", "expired at %s", b.expires.UTC().Format(time.RFC3339))
 	case holds == nil || !loosens(holds, &b):
-		k.Floor, k.Coming, k.Seen = s.data, nil, time.Time{}
+		k.Floor, k.Coming, k.Waited = s.data, nil, waited{}
 	default:
-		k.Coming, k.Seen = s.data, now
+		k.Coming, k.Waited = s.data, waited{}.until(now, l.boot())
 	}
 	return nil
 }
@@ -137,12 +146,12 @@ func (l *Loader) takeFloor(r *resolver, k *keptFloor, s *source) *Fault {
 func (l *Loader) useFloor(r *resolver, k *keptFloor, refuse func(Fault)) {
 	holds, coming := l.floorOf(k, k.Floor), l.floorOf(k, k.Coming)
 	if holds != nil && coming != nil {
-		at := k.Seen.Add(max(holds.notice, coming.notice))
-		if l.now().Before(at) {
-			r.coming, r.comesAt = coming.layer, at
-			r.again(at)
+		k.Waited = k.Waited.until(l.now(), l.boot())
+		if left := max(holds.notice, coming.notice) - k.Waited.Time; left > 0 {
+			r.coming, r.comesAt = coming.layer, l.now().Add(left)
+			r.again(r.comesAt)
 		} else {
-			k.Floor, k.Coming, k.Seen = k.Coming, nil, time.Time{}
+			k.Floor, k.Coming, k.Waited = k.Coming, nil, waited{}
 			holds, coming = coming, nil
 		}
 	}
@@ -165,9 +174,24 @@ func (l *Loader) useFloor(r *resolver, k *keptFloor, refuse func(Fault)) {
 		l.floor = k
 	}
 	r.signed = append(r.signed, holds.layer)
+	r.Signed = k.signers().about(holds, coming)
 	if coming != nil {
 		r.signed = append(r.signed, coming.layer)
 	}
+}
+
+// about says who signed a bundle that was accepted.
+func (s signers) about(b, coming *bundle) *Vouched {
+	v := &Vouched{Version: b.version, Signers: []string{}, Pinned: len(s.keys), Threshold: s.threshold}
+	if e, err := decodeEnvelope(b.data); err == nil {
+		for _, key := range e.signedBy(s.keys) {
+			v.Signers = append(v.Signers, signerID(key))
+		}
+	}
+	if coming != nil {
+		v.Coming = coming.version
+	}
+	return v
 }
 
 // floorOf reads an envelope that was accepted before; nil where there is none.

@@ -15,6 +15,7 @@ type floorWorld struct {
 	paths AgentPaths
 	state string
 	now   time.Time
+	boot  boot
 	l     *Loader
 }
 
@@ -38,6 +39,7 @@ func (w *floorWorld) pin(settings, keys string) {
 func (w *floorWorld) restart() {
 	w.l = NewLoader(w.paths, w.state)
 	w.l.now = func() time.Time { return w.now }
+	w.l.boot = func() boot { return w.boot }
 }
 
 // give puts a floor there, signed by the keys of these numbers.

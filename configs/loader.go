@@ -22,6 +22,8 @@ type Loader struct {
 	base  *layer // the defaults
 	disk  files
 	now   func() time.Time
+	boot  func() boot   // the clock that nobody sets
+	read  chan struct{} // a Load has been, for Watch to set its timer by
 
 	mu    sync.Mutex // guards what follows
 	forms map[string]*layer
@@ -41,7 +43,7 @@ type Loader struct {
 // is read before Load.
 func NewLoader(p AgentPaths, lastGoodDir string) *Loader {
 	table := agentKeys(SystemPlaces())
-	return &Loader{paths: p, good: lastGood{lastGoodDir}, table: table, index: newIndex(table), base: defaultsLayer(table), disk: diskFiles{}, now: time.Now, forms: map[string]*layer{}}
+	return &Loader{paths: p, good: lastGood{lastGoodDir}, table: table, index: newIndex(table), base: defaultsLayer(table), disk: diskFiles{}, now: time.Now, boot: readBoot, read: make(chan struct{}, 1), forms: map[string]*layer{}}
 }
 
 // LoadAgent reads the settings once, without a last good form to fall back on.
@@ -78,6 +80,10 @@ func (l *Loader) Load() *Loaded {
 		r.layers = append(r.layers, l.flags)
 	}
 	l.next = r.Next
+	select {
+	case l.read <- struct{}{}:
+	default:
+	}
 	return r.resolve()
 }
 

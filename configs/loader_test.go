@@ -280,7 +280,7 @@ func FuzzLoad(f *testing.F) {
 
 // over returns a new Loader that shares the table, which is dear to make.
 func (l *Loader) over(m memory) *Loader {
-	return &Loader{paths: l.paths, table: l.table, index: l.index, base: l.base, disk: &signing{memory: m}, now: l.now, pinned: l.pinned, forms: map[string]*layer{}}
+	return &Loader{paths: l.paths, table: l.table, index: l.index, base: l.base, disk: &signing{memory: m}, now: l.now, boot: l.boot, pinned: l.pinned, forms: map[string]*layer{}}
 }
 
 func BenchmarkLoad(b *testing.B) {

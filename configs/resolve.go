@@ -10,7 +10,7 @@ import (
 type Decision struct {
 	Key      privacy.Key
 	Level    privacy.Level
-	Layer    string        // where Level comes from: defaults, file, conf_d, push or managed
+	Layer    string        // where Level comes from: defaults, file, conf_d, push, managed, or floor for a signed one
 	Source   string        // its file:line; "" where it is built in
 	Default  privacy.Level // what the preset that holds says
 	BoundBy  string        // "", tighten or floor: what made Level stricter than the layers do
@@ -34,6 +34,8 @@ type Loaded struct {
 	Warnings   []Warning
 	Degraded   bool      // some file has a fault
 	OnlyHealth bool      // and there is no last good form of it: nothing but health may leave
+	Signed     *Vouched  // who signed the floor; nil: no signed floor holds
+	Pushed     *Vouched  // who signed the push; nil: none holds
 	Pending    []Pending // what a signed floor will loosen, and when
 	Next       time.Time // when the same files will say something else; zero: never
 

@@ -59,21 +59,34 @@ func (l *Loader) Watch(ctx context.Context, changed func()) error {
 	l.mu.Lock()
 	seen := l.seen
 	l.mu.Unlock()
-	w := newWatcher(l.paths, changed)
-	w.due = l.due
-	return w.run(ctx, seen)
+	return l.watcher(changed).run(ctx, seen)
 }
 
-// due reports whether the files that Load read last say something else by now,
-// and else how long they do not.
-func (l *Loader) due() (bool, time.Duration) {
+func (l *Loader) watcher(changed func()) *watcher {
+	w := newWatcher(l.paths, changed)
+	w.due, w.until, w.read = l.due, l.until, l.read
+	return w
+}
+
+// until returns how long the files that Load read last say the same.
+func (l *Loader) until() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.next.IsZero() {
-		return false, math.MaxInt64
+		return math.MaxInt64
 	}
-	wait := l.next.Sub(l.now())
-	return wait <= 0, wait
+	return l.next.Sub(l.now())
+}
+
+// due reports, once for each Load, whether the files say something else by now.
+func (l *Loader) due() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.next.IsZero() || l.now().Before(l.next) {
+		return false
+	}
+	l.next = time.Time{}
+	return true
 }
 
 // watcher is one run of Watch. Only its own goroutine touches it.
@@ -82,7 +95,9 @@ type watcher struct {
 	changed func()
 	disk    files
 	open    func() (notifier, error)
-	due     func() (bool, time.Duration) // whether time alone has changed what the files say, or when it will
+	due     func() bool          // whether time alone has changed what the files say
+	until   func() time.Duration // how long it will not
+	read    <-chan struct{}      // until may say something else; nil: never
 
 	settle, maxDelay, pollQuiet, pollBlind, retry time.Duration
 
@@ -96,8 +111,8 @@ type watcher struct {
 }
 
 func newWatcher(p AgentPaths, changed func()) *watcher {
-	never := func() (bool, time.Duration) { return false, math.MaxInt64 }
-	return &watcher{paths: p, changed: changed, disk: diskFiles{}, open: newFSNotifier, due: never,
+	never := func() time.Duration { return math.MaxInt64 }
+	return &watcher{paths: p, changed: changed, disk: diskFiles{}, open: newFSNotifier, due: func() bool { return false }, until: never,
 		settle: settle, maxDelay: maxDelay, pollQuiet: pollQuiet, pollBlind: pollBlind, retry: retry}
 }
 
@@ -121,6 +136,7 @@ func (w *watcher) run(ctx context.Context, seen [32]byte) error {
 			w.event(ok)
 		case _, ok := <-errs: // an overflow, mostly: something was missed
 			w.event(ok)
+		case <-w.read: // only the timer is set anew
 		case <-timer.C:
 			w.tick()
 		}
@@ -153,8 +169,7 @@ func (w *watcher) wait() time.Duration {
 		return w.pollBlind
 	}
 	// The clock can be set: it is looked at with each quiet poll.
-	_, wait := w.due()
-	return max(0, min(wait, w.pollQuiet))
+	return max(0, min(w.until(), w.pollQuiet))
 }
 
 // tick is called when wait has passed: something has settled, or it is time to
@@ -163,7 +178,7 @@ func (w *watcher) tick() {
 	if w.since.IsZero() {
 		w.rewatch()
 		w.look()
-		if due, _ := w.due(); due {
+		if w.due() {
 			w.changed()
 		}
 		return

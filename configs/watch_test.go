@@ -97,13 +97,13 @@ func (wd *watched) during(t *testing.T, f func()) {
 			w.open = wd.open
 		}
 		if wd.due > 0 {
-			w.due = func() (bool, time.Duration) {
-				wait := wd.due - time.Since(wd.start)
+			w.until = func() time.Duration {
 				if len(wd.times()) > 0 {
-					wait = math.MaxInt64
+					return math.MaxInt64
 				}
-				return wait <= 0, wait
+				return wd.due - time.Since(wd.start)
 			}
+			w.due = func() bool { return w.until() <= 0 }
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)

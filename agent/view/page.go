@@ -19,8 +19,9 @@ type Page struct {
 	Keys       []PageKey  `json:"keys"`
 	Floor      []string   `json:"floor"` // "key=level", in the order of Keys
 	Pause      Pause      `json:"pause"`
-	Pending    []Pending  `json:"pending"`        // what was announced, the next first
-	Made       *time.Time `json:"made,omitempty"` // when the page was asked for
+	Signers    []string   `json:"signers,omitempty"` // of the floor: short names of their keys
+	Pending    []Pending  `json:"pending"`           // what was announced, the next first
+	Made       *time.Time `json:"made,omitempty"`    // when the page was asked for
 }
 
 // Pending is what a signed floor will loosen from a time on. Before and After are

@@ -99,12 +99,15 @@ func (p Page) sections(l Lang) (first section, rest []section) {
 
 // due says what was announced to change, and when.
 func (p Page) due(l Lang) []string {
-	if len(p.Pending) == 0 {
-		return []string{l.Text("change.none")}
-	}
 	var all []string
 	for _, c := range p.Pending {
 		all = append(all, c.Words(l))
+	}
+	if len(p.Pending) == 0 {
+		all = append(all, l.Text("change.none"))
+	}
+	if len(p.Signers) > 0 {
+		all = append(all, l.Text("change.signed", "keys", strings.Join(p.Signers, ", ")))
 	}
 	return all
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/discreet-agent/discreet/agent"
 	"github.com/discreet-agent/discreet/agent/view"
+	"github.com/discreet-agent/discreet/configs"
 )
 
 func privacyHistory(s *shared) *cobra.Command {
@@ -49,11 +52,25 @@ func printHistory(w io.Writer, past []agent.Change, l view.Lang) {
 			by := view.PageKey{Layer: k.Layer, Source: k.Source, BoundBy: k.BoundBy}.By(l)
 			fmt.Fprintf(w, "  %s\n", view.Clean(l.Text("history.change", "key", k.Key, "before", before, "after", k.After, "by", by)))
 		}
+		printSigned(w, l, "floor", c.Floor)
+		printSigned(w, l, "push", c.Push)
 		for _, p := range c.Pending {
 			fmt.Fprintf(w, "  %s\n", view.Pending{Key: p.Key, Before: p.From, After: p.To, From: p.At}.Words(l))
 		}
 		for _, r := range c.Refused {
 			fmt.Fprintf(w, "  %s\n", view.Clean(l.Text("history.refused", "place", r.Place, "text", r.Key+" "+r.Text)))
 		}
+	}
+}
+
+// printSigned says who signed what holds.
+func printSigned(w io.Writer, l view.Lang, what string, v *configs.Vouched) {
+	if v == nil {
+		return
+	}
+	fmt.Fprintf(w, "  %s\n", view.Clean(l.Text("history.signed", "what", l.Text("history."+what), "version", strconv.FormatInt(v.Version, 10),
+		"keys", strings.Join(v.Signers, ", "), "threshold", strconv.Itoa(v.Threshold), "pinned", strconv.Itoa(v.Pinned))))
+	if v.Coming > 0 {
+		fmt.Fprintf(w, "  %s\n", view.Clean(l.Text("history.coming", "version", strconv.FormatInt(v.Coming, 10))))
 	}
 }

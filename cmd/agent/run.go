@@ -65,7 +65,10 @@ func (s *shared) run(ctx context.Context, f runFlags) error {
 		Version: version, Paths: s.paths(), LastGoodDir: s.lastGoodDir(), Log: log, Overrides: overrides,
 		Level:  func(name string) { _ = level.UnmarshalText([]byte(name)) },
 		Linger: f.linger, FirstReconnect: f.reconnect,
-		Ready: func() { log.Info("agent started", "version", version, "pid", os.Getpid()) },
+		Ready: func() {
+			shed()
+			log.Info("agent started", "version", version, "pid", os.Getpid())
+		},
 	})
 	if err != nil {
 		return fail(exitFailure, err)

@@ -42,10 +42,14 @@ func policyKeygen(s *shared) *cobra.Command {
 			if err := writeNew(public, open, 0o644); err != nil {
 				return fail(exitFailure, err)
 			}
-			if s.json {
-				return printJSON(c.OutOrStdout(), map[string]string{"private": private, "public": public})
+			id, err := configs.SignerID(open)
+			if err != nil {
+				return fail(exitFailure, err)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: stays with the signer, offline\n%s: to every device, under trust.push.key_files or trust.floor.key_files\n", private, public)
+			if s.json {
+				return printJSON(c.OutOrStdout(), map[string]string{"key_id": id, "private": private, "public": public})
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s: stays with the signer, offline\n%s: to every device, under trust.push.key_files or trust.floor.key_files\nIts short name in histories: %s\n", private, public, id)
 			return nil
 		},
 	}
@@ -63,9 +67,9 @@ func policySign(s *shared) *cobra.Command {
 too), or an envelope that this command wrote: then one more signature is added.
 docs/floor.md shows both.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			secret, err := os.ReadFile(key)
+			secret, err := readSigner(key)
 			if err != nil {
-				return fail(exitFailure, fmt.Errorf("read key: %w", err))
+				return fail(exitFailure, err)
 			}
 			data, err := readBounded(args[0])
 			if err != nil {
@@ -97,8 +101,9 @@ docs/floor.md shows both.`,
 
 func policyVerify(s *shared) *cobra.Command {
 	var keys []string
+	var since string
 	c := &cobra.Command{
-		Use: "verify FILE", Short: "say what a signed policy holds, and who signed it", Args: cobra.ExactArgs(1),
+		Use: "verify FILE", Short: "say what a signed policy holds, who signed it, what it changes", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			data, err := readBounded(args[0])
 			if err != nil {
@@ -116,10 +121,14 @@ func policyVerify(s *shared) *cobra.Command {
 			if err != nil {
 				return fail(exitFailure, fmt.Errorf("verify: %w", err))
 			}
-			return printBundle(c.OutOrStdout(), s.json, b, signedBy(keys, by), faults)
+			if err := printBundle(c.OutOrStdout(), s.json, b, signedBy(keys, by), faults); err != nil || since == "" || s.json {
+				return err
+			}
+			return printSince(c.OutOrStdout(), b, since, public)
 		},
 	}
 	c.Flags().StringArrayVar(&keys, "key", nil, "a signer's public key; can stand several times")
+	c.Flags().StringVar(&since, "since", "", "an earlier file of the same kind, to say what changes (not with --json)")
 	_ = c.MarkFlagRequired("key")
 	return c
 }
@@ -171,6 +180,51 @@ func printBundle(w io.Writer, asJSON bool, b configs.Bundle, by []signer, faults
 		fmt.Fprintf(w, "%s %s\n", map[bool]string{true: "signed with", false: "NOT signed with"}[s.Signed], s.Key)
 	}
 	return failed
+}
+
+// printSince says in what b differs from an earlier file. Who signed that one does
+// not matter here.
+func printSince(w io.Writer, b configs.Bundle, file string, public [][]byte) error {
+	data, err := readBounded(file)
+	if err != nil {
+		return fail(exitFailure, err)
+	}
+	old, _, _, err := configs.Verify(file, data, public)
+	if err != nil {
+		return fail(exitFailure, fmt.Errorf("verify %s: %w", file, err))
+	}
+	list, looser := b.Since(old)
+	fmt.Fprintf(w, "since %s, version %d:\n", file, old.Version)
+	for _, d := range list {
+		fmt.Fprintf(w, "  %s: %s -> %s\n", d.Key, orNone(d.Before), orNone(d.After))
+	}
+	switch {
+	case b.Kind != "floor":
+	case looser:
+		fmt.Fprintln(w, "it loosens: the old one holds beside it until the longer of both notices is over")
+	default:
+		fmt.Fprintln(w, "it loosens nothing: it holds at once")
+	}
+	return nil
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "(none)"
+	}
+	return value
+}
+
+// readSigner reads a private key that nobody but its owner may read.
+func readSigner(file string) ([]byte, error) {
+	st, err := os.Stat(file)
+	if err != nil {
+		return nil, fmt.Errorf("read key: %w", err)
+	}
+	if exposed(st.Mode()) {
+		return nil, fmt.Errorf("key %s: others than its owner may use it; hint: chmod 600 %s, and make a new one if somebody did", file, file)
+	}
+	return readBounded(file)
 }
 
 func noticeText(b configs.Bundle) string {

@@ -20,7 +20,8 @@ const settingsHead = "# Settings\n\n" +
 	"**Tighten.** `privacy.tighten` in any layer can only make a key stricter. A laxer\n" +
 	"level there has no effect. A later layer cannot undo it.\n\n" +
 	"**Floor.** `privacy_floor` in any layer is a bound: the level in force is the\n" +
-	"stricter of the setting and the floor.\n\n" +
+	"stricter of the setting and the floor. Anybody who may write the settings may take\n" +
+	"it away again; a [signed floor](floor.md) only its signers loosen, after notice.\n\n" +
 	"**Mistakes.** An unknown key, a key that differs only in case, a wrong type, an empty\n" +
 	"value and an unknown level are refused with file, line and column. The last good form\n" +
 	"of that file stays. If there is none, only the agent's own health leaves. `off` and\n" +

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package session
+
+func desktops(d *desk) []desktop {
+	d.why(true, WhyProtocol)
+	d.why(false, WhyProtocol)
+	return nil
+}

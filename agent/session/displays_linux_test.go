@@ -1,0 +1,319 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discreet-agent/discreet/collectors"
+)
+
+// need skips the test where a program is missing, and fails it under CI.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("%s is missing; .ci/deps installs it", p)
+			}
+			t.Skipf("%s is missing", p)
+		}
+	}
+}
+
+// start runs a program until the end of the test.
+func start(t *testing.T, env []string, uid uint32, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if uid != 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd
+}
+
+func do(t *testing.T, env []string, uid uint32, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = env
+	if uid != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+}
+
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 20 s not yet: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// scene is a helper on a display, and what the service hears.
+type scene struct {
+	t       *testing.T
+	mu      sync.Mutex
+	focus   map[string]time.Duration
+	pids    map[string]uint32
+	active  time.Duration
+	began   time.Time
+	stopped func() time.Time
+}
+
+const testIdle = 1500 * time.Millisecond
+
+// stage starts a server, two followers and a helper with an environment.
+func stage(t *testing.T, env []string) *scene {
+	t.Helper()
+	s := &scene{t: t, focus: map[string]time.Duration{}, pids: map[string]uint32{}}
+	dir := t.TempDir()
+	server := NewServer(dir, slog.New(slog.DiscardHandler), peer)
+	ctx, cancel := context.WithCancel(t.Context())
+	var parts sync.WaitGroup
+	stats := [2]collectors.Stats{}
+	parts.Go(func() {
+		_ = server.Focus(ctx, collectors.Env{Stats: &stats[0]}, func(f collectors.Focused) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.focus[f.App] += f.Span
+			s.pids[f.App] = f.PID
+		})
+	})
+	parts.Go(func() {
+		_ = server.Activity(ctx, collectors.Env{Stats: &stats[1]}, func(a collectors.Active) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.active += a.Span
+		})
+	})
+	vars := map[string]string{}
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		vars[name] = value
+	}
+	helping, stop := context.WithCancel(t.Context())
+	var helper sync.WaitGroup
+	await(t, "the socket is there", func() bool { _, err := os.Stat(filepath.Join(dir, SocketName)); return err == nil })
+	s.began = time.Now()
+	helper.Go(func() {
+		_ = NewHelper(Options{
+			Dir: dir, Log: slog.New(slog.DiscardHandler), Getenv: func(name string) string { return vars[name] },
+			Idle: testIdle, Every: 200 * time.Millisecond, Retry: 10 * time.Millisecond,
+		}).Run(helping)
+	})
+	await(t, "the display tells", func() bool { return stats[0].Note() == "" && stats[1].Note() == "" })
+	s.stopped = func() time.Time {
+		time.Sleep(300 * time.Millisecond) // the last whole report
+		stop()
+		helper.Wait()
+		end := time.Now()
+		time.Sleep(200 * time.Millisecond) // the server reads the last lines
+		cancel()
+		parts.Wait()
+		return end
+	}
+	t.Cleanup(func() { stop(); helper.Wait(); cancel(); parts.Wait() })
+	return s
+}
+
+// waitFor waits until the service has heard of focus on a program.
+func (s *scene) waitFor(app string) {
+	s.t.Helper()
+	await(s.t, "focus on "+app, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.focus[app] > 0
+	})
+}
+
+// near fails the test where got is further from want than 1 % of the whole and a
+// little: the script's own steps take time.
+func near(t *testing.T, what string, got, want, whole time.Duration) {
+	t.Helper()
+	if d := math.Abs(float64(got - want)); d > float64(whole)/100+float64(250*time.Millisecond) {
+		t.Errorf("%s: %v; want %v", what, got, want)
+	}
+	t.Logf("%s: %v of %v", what, got.Round(time.Millisecond), want.Round(time.Millisecond))
+}
+
+// TestX11Session scripts a session on a real X server: two programs, no input for
+// a while, input again.
+func TestX11Session(t *testing.T) {
+	need(t, "Xvfb", "openbox", "xdotool", "xterm")
+	home := t.TempDir()
+	number := 90 + os.Getpid()%100
+	env := []string{fmt.Sprintf("DISPLAY=:%d", number), "HOME=" + home, "PATH=" + os.Getenv("PATH"), "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere"}
+	start(t, env, 0, "Xvfb", fmt.Sprintf(":%d", number), "-screen", "0", "800x600x24", "-nolisten", "tcp")
+	await(t, "the X server answers", func() bool { return socketOf(number) })
+	start(t, env, 0, "openbox")
+	time.Sleep(500 * time.Millisecond)
+	s := stage(t, env)
+	one := start(t, env, 0, "xterm", "-class", "AppOne", "-title", "a secret title", "-e", "sleep", "60")
+	s.waitFor("AppOne")
+	start(t, env, 0, "xterm", "-class", "AppTwo", "-e", "sleep", "60")
+	s.waitFor("AppTwo")
+	pick := func(class string) { do(t, env, 0, "xdotool", "search", "--class", class, "windowactivate") }
+	type span struct {
+		app  string
+		long time.Duration
+	}
+	s.reset()
+	begin := time.Now()
+	for _, sp := range []span{{"AppOne", 2 * time.Second}, {"AppTwo", 1500 * time.Millisecond}, {"AppOne", 1 * time.Second}} {
+		pick(sp.app)
+		work(sp.long, func() { do(t, env, 0, "xdotool", "mousemove_relative", "--", "3", "1") })
+	}
+	left := time.Now()
+	time.Sleep(3 * time.Second) // nobody there
+	idle := time.Since(left)
+	work(1200*time.Millisecond, func() { do(t, env, 0, "xdotool", "mousemove_relative", "--", "-3", "-1") })
+	end := s.stopped()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	whole := end.Sub(begin)
+	var sum time.Duration
+	for app, d := range s.focus {
+		if strings.Contains(app, "secret") {
+			t.Error("a title was told")
+		}
+		sum += d
+	}
+	near(t, "sum of spans", sum, whole, whole)
+	near(t, "AppTwo", s.focus["AppTwo"], 1500*time.Millisecond, whole)
+	if got := s.pids["AppOne"]; got != uint32(one.Process.Pid) {
+		t.Errorf("AppOne is process %d; want %d", got, one.Process.Pid)
+	}
+	near(t, "active", s.active, whole-idle, whole)
+}
+
+// work gives input now and again, as a person does.
+func work(long time.Duration, input func()) {
+	for end := time.Now().Add(long); time.Now().Before(end); {
+		input()
+		time.Sleep(min(250*time.Millisecond, max(0, time.Until(end))))
+	}
+}
+
+func socketOf(number int) bool {
+	_, err := os.Stat(fmt.Sprintf("/tmp/.X11-unix/X%d", number))
+	return err == nil
+}
+
+// reset forgets what was heard, once nothing is held back: the script proper
+// begins.
+func (s *scene) reset() {
+	time.Sleep(testIdle + 500*time.Millisecond)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.focus)
+	s.active = 0
+}
+
+// TestSwaySession scripts a session on a real Wayland compositor, once by sway's
+// own protocol and once by the protocols that every wlroots compositor has.
+func TestSwaySession(t *testing.T) {
+	need(t, "sway", "swaymsg", "foot", "wtype")
+	if os.Getuid() != 0 {
+		t.Skip("needs root to run sway as another person")
+	}
+	const uid = 4243
+	dir, err := os.MkdirTemp("/tmp", "discreet-sway") // a person's own: t.TempDir is closed to her
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := errors.Join(os.Chown(dir, uid, uid), os.Chmod(dir, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "config")
+	if err := os.WriteFile(config, []byte("xwayland disable\noutput HEADLESS-1 resolution 800x600\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{
+		"XDG_RUNTIME_DIR=" + dir, "HOME=" + dir, "PATH=" + os.Getenv("PATH"), "WLR_BACKENDS=headless", "WLR_LIBINPUT_NO_DEVICES=1",
+		"WLR_RENDERER=pixman", "LIBSEAT_BACKEND=noop", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere", "XDG_CURRENT_DESKTOP=sway",
+		"SWAYSOCK=" + filepath.Join(dir, "sway.sock"), "LC_ALL=C.UTF-8",
+	}
+	start(t, env, uid, "sway", "-c", config)
+	var display string
+	await(t, "sway answers", func() bool {
+		list, _ := filepath.Glob(filepath.Join(dir, "wayland-?"))
+		if len(list) == 1 {
+			display = filepath.Base(list[0])
+		}
+		_, err := os.Stat(filepath.Join(dir, "sway.sock"))
+		return err == nil && display != ""
+	})
+	env = append(env, "WAYLAND_DISPLAY="+display)
+	for name, helperEnv := range map[string][]string{"sway": env, "wlroots": without(env, "SWAYSOCK")} {
+		t.Run(name, func(t *testing.T) { swayScript(t, env, helperEnv, uid, name == "sway") })
+	}
+}
+
+func without(env []string, name string) []string {
+	var out []string
+	for _, kv := range env {
+		if !strings.HasPrefix(kv, name+"=") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+func swayScript(t *testing.T, env, helperEnv []string, uid uint32, pids bool) {
+	s := stage(t, helperEnv)
+	one := start(t, env, uid, "foot", "-a", "AppOne", "-T", "a secret title", "sleep", "60")
+	s.waitFor("AppOne")
+	start(t, env, uid, "foot", "-a", "AppTwo", "sleep", "60")
+	s.waitFor("AppTwo")
+	s.reset()
+	begin := time.Now()
+	for _, sp := range []struct {
+		app  string
+		long time.Duration
+	}{{"AppOne", 2 * time.Second}, {"AppTwo", 1500 * time.Millisecond}, {"AppOne", time.Second}} {
+		do(t, env, uid, "swaymsg", "[app_id="+sp.app+"] focus")
+		work(sp.long, func() { do(t, env, uid, "wtype", "a") })
+	}
+	left := time.Now()
+	time.Sleep(3 * time.Second) // nobody there
+	idle := time.Since(left)
+	work(1200*time.Millisecond, func() { do(t, env, uid, "wtype", "a") })
+	end := s.stopped()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	whole := end.Sub(begin)
+	var sum time.Duration
+	for app, d := range s.focus {
+		if strings.Contains(app, "secret") {
+			t.Error("a title was told")
+		}
+		sum += d
+	}
+	near(t, "sum of spans", sum, whole, whole)
+	near(t, "AppTwo", s.focus["AppTwo"], 1500*time.Millisecond, whole)
+	near(t, "active", s.active, whole-idle, whole)
+	if got := s.pids["AppOne"]; pids && got != uint32(one.Process.Pid) {
+		t.Errorf("AppOne is process %d; want %d", got, one.Process.Pid)
+	}
+}
