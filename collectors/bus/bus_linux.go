@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -27,8 +28,14 @@ const within = 5 * time.Second
 // ErrGone says that a bus, or who answers on it, is not there.
 var ErrGone = errors.New("the message bus does not answer")
 
-// Dial connects to the bus at an address. The caller closes the connection.
+// Dial connects to the bus at an address, which must be a Unix socket's: others
+// would start a program or leave the device. The caller closes the connection.
 func Dial(ctx context.Context, address string) (*dbus.Conn, error) {
+	for one := range strings.SplitSeq(address, ";") {
+		if !strings.HasPrefix(one, "unix:") {
+			return nil, fmt.Errorf("not the address of a Unix socket: %w", ErrGone)
+		}
+	}
 	c, err := dbus.Dial(address, dbus.WithContext(ctx))
 	if err != nil {
 		return nil, ErrGone

@@ -30,3 +30,13 @@ func TestBusThatHangs(t *testing.T) {
 		t.Fatal("Dial() still waits after 30 s")
 	}
 }
+
+// TestOnlyUnixSockets: an address from an environment starts no program and opens
+// no port.
+func TestOnlyUnixSockets(t *testing.T) {
+	for _, address := range []string{"unixexec:path=/bin/true", "autolaunch:", "tcp:host=192.0.2.1,port=1", "unix:path=/x;unixexec:path=/bin/true", ""} {
+		if _, err := Dial(t.Context(), address); !errors.Is(err, ErrGone) {
+			t.Errorf("Dial(%q) = %v; want %v", address, err, ErrGone)
+		}
+	}
+}
