@@ -2,7 +2,6 @@ package privacy
 
 import (
 	"fmt"
-	"hash/maphash"
 	"io"
 	"time"
 
@@ -19,8 +18,8 @@ type Filter struct {
 	passes [numKinds]bool  // what the policy lets exist
 	grains [numKinds]Level // the grain of its time
 	spans  [numLevels]span
-	seed   maphash.Seed
 	kept   keptMessages
+	texts  kept[rawText]
 	except *exclusions
 
 	trip    *tripwire
@@ -59,7 +58,6 @@ func NewFilter(p Policy, ctx Context, keys *Pseudonyms) *Filter {
 		stamp:  Stamp{p.Digest(), p.Lines(), keys.KeyID()},
 		rules:  newRules(ctx, keys),
 		os:     ctx.OS,
-		seed:   maphash.MakeSeed(),
 		except: newExclusions(ctx),
 	}
 	for k := range NumKeys {

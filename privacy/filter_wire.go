@@ -43,6 +43,14 @@ func putUint(b []byte, tag, v uint64) []byte {
 	if v == 0 {
 		return b
 	}
+	return putNumber(b, tag, v)
+}
+
+// putNumber is the rest of putUint, which is inlined.
+func putNumber(b []byte, tag, v uint64) []byte {
+	if tag < 0x80 && v < 0x80 {
+		return append(b, byte(tag), byte(v))
+	}
 	return appendVarint(appendVarint(b, tag), v)
 }
 
@@ -51,14 +59,6 @@ func putBool(b []byte, tag uint64, v bool) []byte {
 		return b
 	}
 	return append(appendVarint(b, tag), 1)
-}
-
-// putEnum leaves out numbers that the schema does not name.
-func putEnum[E ~int32](b []byte, tag uint64, v E, known func(E) bool) []byte {
-	if !known(v) {
-		return b
-	}
-	return putUint(b, tag, uint64(int64(v)))
 }
 
 // putText appends a string field. The encoding allows UTF-8 only, and file

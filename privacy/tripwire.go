@@ -3,7 +3,6 @@ package privacy
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"slices"
 	"strings"
@@ -48,10 +47,11 @@ type tripwire struct {
 	text, spare []byte // the value at hand, canonical; reused
 	fold        cases.Caser
 
-	seed  maphash.Seed
-	added int // of the tokens, when the slots of tame were filled
-	of    *scrubber
-	tame  [256]uint64 // hashes of values with rare letters that were found clean
+	of    *scrubber // the tokens of late
+	added int       // of them
+	age   uint64    // how often the tokens were others
+	other tripField // what the schema does not know
+	found [seenSlots]seenValue
 }
 
 // tripMessage says of each field of a message, by its number, how to look at it.
@@ -62,6 +62,7 @@ type tripField struct {
 	key   Key // NumKeys: PLAIN
 	level Level
 	inner *tripMessage
+	salt  uint64 // tells fields apart in found
 }
 
 type tripHow uint8
@@ -75,7 +76,7 @@ const (
 
 func newTripwire(p Policy, r *rules) *tripwire {
 	t := &tripwire{
-		rules: r, fold: cases.Fold(), seed: maphash.MakeSeed(),
+		rules: r, fold: cases.Fold(), other: tripField{key: NumKeys},
 		fields: make(map[protoreflect.FullName]*tripMessage),
 	}
 	if p.Level(Username) == Cleartext {
@@ -106,6 +107,7 @@ func (t *tripwire) compile(p Policy, d protoreflect.MessageDescriptor) *tripMess
 			m.of = append(m.of, tripField{key: NumKeys})
 		}
 		f := &m.of[fd.Number()]
+		f.salt = uint64(fd.Number()) * mixer
 		class := proto.GetExtension(fd.Options(), privacyv1.E_Class).(privacyv1.Class)
 		if key, ok := ParseKey(strings.ToLower(class.String())); ok {
 			f.key, f.level = key, p.Level(key)
@@ -134,6 +136,7 @@ func givenAway(k Key, l Level) bool {
 // clean reports whether no hidden identity stands in the encoded message of an
 // event of kind k. Bytes that are no message are not clean.
 func (t *tripwire) clean(k uint8, b []byte) bool {
+	t.renew()
 	ok := t.scan(t.kinds[k], b)
 	if !ok { // what was found is not kept
 		clear(t.text[:cap(t.text)])
@@ -149,21 +152,23 @@ func (t *tripwire) scan(m *tripMessage, b []byte) bool {
 			return false
 		}
 		b = b[n:]
-		size, n := shortUvarint(b)
-		if n <= 0 {
-			return false
-		}
-		b = b[n:]
 		switch tag & 7 {
 		case 0: // a number
+			n := skipNumber(b)
+			if n == 0 {
+				return false
+			}
+			b = b[n:]
 		case 2:
-			if size > uint64(len(b)) {
+			size, n := shortUvarint(b)
+			if n <= 0 || size > uint64(len(b)-n) {
 				return false
 			}
-			if !t.value(m, tag>>3, b[:size]) {
+			end := n + int(size)
+			if !t.value(m, tag>>3, b[n:end]) {
 				return false
 			}
-			b = b[size:]
+			b = b[end:]
 		default: // the filter writes no such field
 			return false
 		}
@@ -171,35 +176,44 @@ func (t *tripwire) scan(m *tripMessage, b []byte) bool {
 	return true
 }
 
-// shortUvarint is binary.Uvarint, quick where the number has one byte.
+// shortUvarint is binary.Uvarint, quick where the number has one byte or two.
 func shortUvarint(b []byte) (v uint64, n int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return uint64(b[0]), 1
+	}
+	if len(b) > 1 && b[1] < 0x80 {
+		return uint64(b[0]&0x7f) | uint64(b[1])<<7, 2
 	}
 	return binary.Uvarint(b)
 }
 
 // value reports whether the value of a field is clean.
 func (t *tripwire) value(m *tripMessage, number uint64, v []byte) bool {
-	f := tripField{key: NumKeys}
+	f := &t.other
 	if number < uint64(len(m.of)) {
-		f = m.of[number]
+		f = &m.of[number]
 	}
-	switch f.how {
-	case tripInner:
-		return t.scan(f.inner, v)
-	case tripLeave:
+	if f.how == tripLeave || f.how == tripDigest && len(v) == 32 {
 		return true
-	case tripDigest:
-		if len(v) == 32 {
-			return true
-		}
+	}
+	s, ok := t.seen(f, v)
+	if ok {
+		return true
+	}
+	if !t.look(f, v) {
+		return false
+	}
+	t.keep(s, f, v)
+	return true
+}
+
+// look is value without what was seen before.
+func (t *tripwire) look(f *tripField, v []byte) bool {
+	if f.how == tripInner {
+		return t.scan(f.inner, v)
 	}
 	plain := f.key == NumKeys
-	if !t.finds(v, tripLook{plain: plain}) {
-		return true
-	}
-	return !plain && t.written(f.key, f.level, string(v))
+	return !t.finds(v, tripLook{plain: plain}) || !plain && t.written(f.key, f.level, string(v))
 }
 
 // written reports whether v, in which an identity was found, is of a form that

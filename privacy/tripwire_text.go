@@ -1,7 +1,6 @@
 package privacy
 
 import (
-	"hash/maphash"
 	"math/bits"
 	"slices"
 	"unicode"
@@ -56,28 +55,9 @@ func (t *tripwire) finds(v []byte, look tripLook) bool {
 }
 
 // findsWide is finds for a value with letters beyond ASCII or with controls.
-// Such a value costs more, and two allocations where it is decomposed; one that
-// was clean of late costs its hash.
+// Such a value costs more, and two allocations where it is decomposed.
 func (t *tripwire) findsWide(v []byte, look tripLook) bool {
-	if s := t.rules.tokens; t.of != s || t.added != s.added {
-		t.of, t.added = s, s.added
-		clear(t.tame[:])
-	}
-	sum := maphash.Bytes(t.seed, v)
-	if look.plain { // what is no name there may be one elsewhere
-		sum = ^sum
-	}
-	slot := &t.tame[sum%uint64(len(t.tame))]
-	if *slot == sum && !look.people {
-		return false
-	}
-	if t.findsIn(t.canonical(v, false), look) || t.findsIn(t.canonical(v, true), look) {
-		return true
-	}
-	if !look.people {
-		*slot = sum
-	}
-	return false
+	return t.findsIn(t.canonical(v, false), look) || t.findsIn(t.canonical(v, true), look)
 }
 
 // canonical is Canonical in memory of the tripwire. With blanks, what cannot be

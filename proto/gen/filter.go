@@ -17,7 +17,7 @@ var adjusted = map[protoreflect.FullName]string{
 
 // emitFilter writes the code that constructs events.
 func emitFilter(s *schema, out *source) {
-	out.header("privacy", `"hash/maphash"`, "", fmt.Sprintf("eventv1 %q", s.path))
+	out.header("privacy", fmt.Sprintf("eventv1 %q", s.path))
 	emitKinds(s, out)
 	emitKeptMessages(s, out)
 	emitConstruct(s, out)
@@ -112,14 +112,14 @@ func emitKept(m *message, out *source) {
 			value = "string(" + value + ")"
 		} else if !hashed[f.class] { // one of each class tells enough apart
 			hashed[f.class] = true
-			hash += fmt.Sprintf("h = h*31 + maphash.String(f.seed, %s)\n", value)
+			hash += fmt.Sprintf("h = h*31 + hint(%s)\n", value)
 		}
 		same += " && r." + f.GoName + " == " + value
 	}
-	out.p("h := uint64(0)\n%sk := f.kept.%s.slot(h, f.rules.learned)", hash, name)
+	out.p("h := uint64(0)\n%sk := f.kept.%s.slot(h>>8, f.rules.epoch)", hash, name)
 	out.p("if k.set && k.raw.is(m) {\nreturn append(b, k.out...)\n}\nat := len(b)")
 	emitFields(m, out)
-	out.p("if %s <= keptBytes {\nk = f.kept.%s.slot(h, f.rules.learned) // which may have learned just now", size[3:], name)
+	out.p("if %s <= keptBytes {\nk = f.kept.%s.slot(h>>8, f.rules.epoch) // which may have learned just now", size[3:], name)
 	out.p("k.put(raw%s{%s}, b[at:])\n}\nreturn b\n}", name, raw)
 
 	out.p("\n// raw%s holds the values of a %s as they came.\ntype raw%s struct {", name, name, name)
@@ -227,6 +227,10 @@ func emitField(m *message, f *field, out *source) {
 	info := classes[f.class]
 	switch k := f.kind(); k {
 	case protoreflect.StringKind:
+		if alone(m, f) {
+			out.p("b = f.putRuled(b, %d, %s, %s, (*rules).%s)", tag(f), info.key, value, info.text)
+			return
+		}
 		out.p("b = putText(b, %d, %s)", tag(f), ruled(m, f, info.text, value))
 	case protoreflect.BytesKind:
 		if info.bytes != "" {
@@ -234,7 +238,7 @@ func emitField(m *message, f *field, out *source) {
 		}
 		out.p("b = putBytes(b, %d, %s)", tag(f), ruled(m, f, info.bytes, value))
 	case protoreflect.EnumKind:
-		out.p("b = putEnum(b, %d, %s, known%s)", tag(f), value, f.Enum.GoIdent.GoName)
+		out.p("if v := %s; known%s(v) {\nb = putUint(b, %d, uint64(v))\n}", value, f.Enum.GoIdent.GoName, tag(f))
 	case protoreflect.MessageKind:
 		emitMessage(m, f, value, out)
 	case protoreflect.BoolKind:
@@ -244,6 +248,16 @@ func emitField(m *message, f *field, out *source) {
 	default:
 		out.p("b = putUint(b, %d, uint64(%s))", tag(f), value)
 	}
+}
+
+// alone reports whether the text is kept by itself: a rule decides on it, its
+// message is not kept as a whole, and the rule does not learn from it.
+func alone(m *message, f *field) bool {
+	switch f.class {
+	case privacyv1.Class_PLAIN, privacyv1.Class_USERNAME, privacyv1.Class_UPN:
+		return false
+	}
+	return classes[f.class].text != "" && !m.texts()
 }
 
 // emitMessage writes the statement that appends one nested message.
