@@ -26,9 +26,19 @@ const (
 
 // appendVarint appends v in groups of seven bits.
 func appendVarint(b []byte, v uint64) []byte {
-	for v >= 0x80 {
+	switch {
+	case v < 1<<7:
+		return append(b, byte(v))
+	case v < 1<<14:
+		return append(b, byte(v)|0x80, byte(v>>7))
+	case v < 1<<21:
+		return append(b, byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14))
+	case v < 1<<28:
+		return append(b, byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14)|0x80, byte(v>>21))
+	}
+	b = append(b, byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14)|0x80, byte(v>>21)|0x80)
+	for v >>= 28; v >= 0x80; v >>= 7 {
 		b = append(b, byte(v)|0x80)
-		v >>= 7
 	}
 	return append(b, byte(v))
 }
@@ -48,10 +58,12 @@ func putUint(b []byte, tag, v uint64) []byte {
 
 // putNumber is the rest of putUint, which is inlined.
 func putNumber(b []byte, tag, v uint64) []byte {
-	if tag < 0x80 && v < 0x80 {
-		return append(b, byte(tag), byte(v))
+	if tag < 0x80 {
+		b = append(b, byte(tag))
+	} else {
+		b = append(b, byte(tag)|0x80, byte(tag>>7)) // no field has a number over 2047
 	}
-	return appendVarint(appendVarint(b, tag), v)
+	return appendVarint(b, v)
 }
 
 func putBool(b []byte, tag uint64, v bool) []byte {

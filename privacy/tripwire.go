@@ -42,7 +42,7 @@ type tripwire struct {
 	shown  origin // of which the policy hides no identity
 	host   bool   // the host's name is hidden
 	fields map[protoreflect.FullName]*tripMessage
-	kinds  [numKinds]*tripMessage
+	kinds  [numKinds]tripField // each kind's message, as if in a field
 
 	text, spare []byte // the value at hand, canonical; reused
 	fold        cases.Caser
@@ -88,7 +88,8 @@ func newTripwire(p Policy, r *rules) *tripwire {
 	t.host = r.ctx.Host == "" || r.deviceName(p.Level(DeviceName), r.ctx.Host) != r.ctx.Host
 	members := (&eventv1.Event{}).ProtoReflect().Descriptor().Fields()
 	for k := uint8(1); k < numKinds; k++ {
-		t.kinds[k] = t.compile(p, members.ByNumber(protoreflect.FieldNumber(kinds[k].number)).Message())
+		d := members.ByNumber(protoreflect.FieldNumber(kinds[k].number)).Message()
+		t.kinds[k] = tripField{how: tripInner, inner: t.compile(p, d), salt: uint64(k) << 32}
 	}
 	return t
 }
@@ -137,7 +138,12 @@ func givenAway(k Key, l Level) bool {
 // event of kind k. Bytes that are no message are not clean.
 func (t *tripwire) clean(k uint8, b []byte) bool {
 	t.renew()
-	ok := t.scan(t.kinds[k], b)
+	ok := false
+	if kinds[k].summary { // the keys of summaries come back, figures apart
+		ok = t.fieldClean(&t.kinds[k], b)
+	} else {
+		ok = t.scan(t.kinds[k].inner, b)
+	}
 	if !ok { // what was found is not kept
 		clear(t.text[:cap(t.text)])
 		clear(t.spare[:cap(t.spare)])
@@ -146,45 +152,37 @@ func (t *tripwire) clean(k uint8, b []byte) bool {
 }
 
 func (t *tripwire) scan(m *tripMessage, b []byte) bool {
-	for len(b) > 0 {
-		tag, n := shortUvarint(b)
-		if n <= 0 {
+	for i := 0; i < len(b); {
+		tag := uint64(b[i])
+		if i++; tag >= 0x80 {
+			n := 0
+			if tag, n = binary.Uvarint(b[i-1:]); n <= 0 {
+				return false
+			}
+			i += n - 1
+		}
+		if tag&7 == 0 { // a number
+			if i < len(b) && b[i] < 0x80 {
+				i++
+			} else if i = numberEnd(b, i); i == 0 {
+				return false
+			}
+			continue
+		}
+		if tag&7 != 2 { // the filter writes no such field
 			return false
 		}
-		b = b[n:]
-		switch tag & 7 {
-		case 0: // a number
-			n := skipNumber(b)
-			if n == 0 {
-				return false
-			}
-			b = b[n:]
-		case 2:
-			size, n := shortUvarint(b)
-			if n <= 0 || size > uint64(len(b)-n) {
-				return false
-			}
-			end := n + int(size)
-			if !t.value(m, tag>>3, b[n:end]) {
-				return false
-			}
-			b = b[end:]
-		default: // the filter writes no such field
+		size, n := binary.Uvarint(b[i:])
+		if i += n; n <= 0 || size > uint64(len(b)-i) {
 			return false
 		}
+		end := i + int(size)
+		if !t.value(m, tag>>3, b[i:end]) {
+			return false
+		}
+		i = end
 	}
 	return true
-}
-
-// shortUvarint is binary.Uvarint, quick where the number has one byte or two.
-func shortUvarint(b []byte) (v uint64, n int) {
-	if len(b) > 0 && b[0] < 0x80 {
-		return uint64(b[0]), 1
-	}
-	if len(b) > 1 && b[1] < 0x80 {
-		return uint64(b[0]&0x7f) | uint64(b[1])<<7, 2
-	}
-	return binary.Uvarint(b)
 }
 
 // value reports whether the value of a field is clean.
@@ -196,6 +194,11 @@ func (t *tripwire) value(m *tripMessage, number uint64, v []byte) bool {
 	if f.how == tripLeave || f.how == tripDigest && len(v) == 32 {
 		return true
 	}
+	return t.fieldClean(f, v)
+}
+
+// fieldClean is value, where the field is known.
+func (t *tripwire) fieldClean(f *tripField, v []byte) bool {
 	s, ok := t.seen(f, v)
 	if ok {
 		return true
@@ -207,7 +210,7 @@ func (t *tripwire) value(m *tripMessage, number uint64, v []byte) bool {
 	return true
 }
 
-// look is value without what was seen before.
+// look is fieldClean without what was seen before.
 func (t *tripwire) look(f *tripField, v []byte) bool {
 	if f.how == tripInner {
 		return t.scan(f.inner, v)

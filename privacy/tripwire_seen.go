@@ -1,6 +1,9 @@
 package privacy
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 const (
 	seenSlots = 512
@@ -27,7 +30,7 @@ func (t *tripwire) renew() {
 // seen returns the place of a value, and whether that very value was found
 // clean there.
 func (t *tripwire) seen(f *tripField, v []byte) (*seenValue, bool) {
-	s := &t.found[(hint(v)+f.salt)>>(64-bitsOfSeen)]
+	s := &t.found[(hintOf(v)+f.salt)>>(64-bitsOfSeen)]
 	return s, s.age == t.age && s.field == f && string(s.text) == string(v)
 }
 
@@ -40,15 +43,15 @@ func (t *tripwire) keep(s *seenValue, f *tripField, v []byte) {
 	}
 }
 
-// skipNumber returns how many bytes the number takes with which b begins, and 0
-// where it does not end.
-func skipNumber(b []byte) int {
-	if len(b) >= 8 {
-		if n := bits.TrailingZeros64(^eightAt(b, 0)&highBits)/8 + 1; n <= 8 {
-			return n
+// numberEnd returns where the number ends that begins at b[i], and 0 where it
+// does not end.
+func numberEnd(b []byte, i int) int {
+	if len(b)-i >= 8 {
+		if ends := ^binary.LittleEndian.Uint64(b[i:]) & highBits; ends != 0 {
+			return i + bits.TrailingZeros64(ends)/8 + 1
 		}
 	}
-	for i := range min(len(b), 10) {
+	for last := min(len(b), i+binary.MaxVarintLen64); i < last; i++ {
 		if b[i] < 0x80 {
 			return i + 1
 		}
