@@ -28,6 +28,7 @@ type Filter struct {
 	// The event under construction. It holds nothing but what may leave.
 	kind uint8
 	head int   // how much of buf stands before the message
+	tail int   // where its numbers begin: behind that is no text
 	time int64 // of the event, as it leaves
 	buf  []byte
 	sums []uint64
@@ -142,7 +143,7 @@ func (f *Filter) finish(ev *eventv1.Event) bool {
 	if !f.construct(ev) {
 		return false
 	}
-	if !f.trip.clean(f.kind, f.buf[f.head:]) {
+	if !f.trip.clean(f.kind, f.buf[f.head:f.tail]) {
 		clear(f.buf[:cap(f.buf)])
 		f.tripped++
 		return false

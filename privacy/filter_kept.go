@@ -52,19 +52,28 @@ func (f *Filter) putRuled(b []byte, tag uint64, key Key, v string, rule func(*ru
 	h := hint(v) + uint64(key)
 	k := f.texts.slot(h>>8, f.rules.epoch)
 	if k.set && k.raw.key == key && k.raw.text == v {
-		if len(k.out) == 0 {
-			return b
-		}
-		return append(appendVarint(b, tag), k.out...)
+		return putKept(b, tag, k.out)
 	}
-	at := len(b) + sizeVarint(tag)
+	at := len(b)
 	b = putText(b, tag, rule(f.rules, f.levels[key], v))
 	if len(v) <= keptBytes {
 		k = f.texts.slot(h>>8, f.rules.epoch)
-		k.put(rawText{key, own(v)}, b[min(at, len(b)):])
+		k.put(rawText{key, own(v)}, untagged(b[at:], tag))
 	}
 	return b
 }
+
+// putKept appends a field whose length and value were kept. What was empty is
+// left out.
+func putKept(b []byte, tag uint64, out []byte) []byte {
+	if len(out) == 0 {
+		return b
+	}
+	return append(appendVarint(b, tag), out...)
+}
+
+// untagged returns an encoded field without its tag, and nothing of nothing.
+func untagged(b []byte, tag uint64) []byte { return b[min(sizeVarint(tag), len(b)):] }
 
 // own copies a value, so that keeping it keeps nothing around it.
 func own[T ~string | ~[]byte](v T) string { return strings.Clone(string(v)) }

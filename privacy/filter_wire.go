@@ -26,19 +26,9 @@ const (
 
 // appendVarint appends v in groups of seven bits.
 func appendVarint(b []byte, v uint64) []byte {
-	switch {
-	case v < 1<<7:
-		return append(b, byte(v))
-	case v < 1<<14:
-		return append(b, byte(v)|0x80, byte(v>>7))
-	case v < 1<<21:
-		return append(b, byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14))
-	case v < 1<<28:
-		return append(b, byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14)|0x80, byte(v>>21))
-	}
-	b = append(b, byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14)|0x80, byte(v>>21)|0x80)
-	for v >>= 28; v >= 0x80; v >>= 7 {
+	for v >= 0x80 {
 		b = append(b, byte(v)|0x80)
+		v >>= 7
 	}
 	return append(b, byte(v))
 }
@@ -56,14 +46,25 @@ func putUint(b []byte, tag, v uint64) []byte {
 	return putNumber(b, tag, v)
 }
 
-// putNumber is the rest of putUint, which is inlined.
+// putNumber is the rest of putUint, which is inlined. It is appendVarint once
+// more for the short numbers, since events are full of them.
 func putNumber(b []byte, tag, v uint64) []byte {
-	if tag < 0x80 {
-		b = append(b, byte(tag))
-	} else {
-		b = append(b, byte(tag)|0x80, byte(tag>>7)) // no field has a number over 2047
+	if tag >= 0x80 { // no field has a number over 2047
+		b = append(b, byte(tag)|0x80)
+		tag >>= 7
 	}
-	return appendVarint(b, v)
+	switch {
+	case v < 1<<7:
+		return append(b, byte(tag), byte(v))
+	case v < 1<<14:
+		return append(b, byte(tag), byte(v)|0x80, byte(v>>7))
+	case v < 1<<21:
+		return append(b, byte(tag), byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14))
+	case v < 1<<28:
+		return append(b, byte(tag), byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14)|0x80, byte(v>>21))
+	}
+	b = append(b, byte(tag), byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14)|0x80, byte(v>>21)|0x80)
+	return appendVarint(b, v>>28)
 }
 
 func putBool(b []byte, tag uint64, v bool) []byte {

@@ -138,12 +138,7 @@ func givenAway(k Key, l Level) bool {
 // event of kind k. Bytes that are no message are not clean.
 func (t *tripwire) clean(k uint8, b []byte) bool {
 	t.renew()
-	ok := false
-	if kinds[k].summary { // the keys of summaries come back, figures apart
-		ok = t.fieldClean(&t.kinds[k], b)
-	} else {
-		ok = t.scan(t.kinds[k].inner, b)
-	}
+	ok := t.fieldClean(&t.kinds[k], b)
 	if !ok { // what was found is not kept
 		clear(t.text[:cap(t.text)])
 		clear(t.spare[:cap(t.spare)])

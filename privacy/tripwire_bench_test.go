@@ -49,7 +49,7 @@ func BenchmarkTripwire(b *testing.B) {
 			if !f.construct(sampleEvents()[string(kind.Name())][0]) {
 				continue
 			}
-			body := bytes.Clone(f.buf[f.head:])
+			body := bytes.Clone(f.buf[f.head:f.tail])
 			b.Run(fmt.Sprintf("%s/%s", name, kind.Name()), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
