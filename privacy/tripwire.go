@@ -46,6 +46,7 @@ type tripwire struct {
 
 	text, spare []byte // the value at hand, canonical; reused
 	fold        cases.Caser
+	table       *foldTable // of letters; nil until one comes
 
 	of    *scrubber // the tokens of late
 	added int       // of them

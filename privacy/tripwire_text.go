@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"bytes"
 	"math/bits"
 	"slices"
 	"unicode"
@@ -54,10 +55,15 @@ func (t *tripwire) finds(v []byte, look tripLook) bool {
 	return false
 }
 
-// findsWide is finds for a value with letters beyond ASCII or with controls.
-// Such a value costs more, and two allocations where it is decomposed.
+// findsWide is finds for a value with letters beyond ASCII or with controls. One
+// with rare letters or with controls costs more, and two allocations where it is
+// decomposed.
 func (t *tripwire) findsWide(v []byte, look tripLook) bool {
-	return t.findsIn(t.canonical(v, false), look) || t.findsIn(t.canonical(v, true), look)
+	if text, ok := t.folds(v); ok {
+		return t.findsIn(text, look)
+	}
+	return t.findsIn(t.canonical(v, false), look) ||
+		bytes.ContainsFunc(v, invisible) && t.findsIn(t.canonical(v, true), look)
 }
 
 // canonical is Canonical in memory of the tripwire. With blanks, what cannot be
