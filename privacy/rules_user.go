@@ -38,8 +38,13 @@ func trimRealm(v string) string {
 	return strings.Trim(strings.TrimSuffix(strings.Trim(v, " "), "."), " ")
 }
 
+// netBIOSLength is what Windows keeps of a host's name where it names accounts.
+const netBIOSLength = 15
+
 // isHost reports whether v, which is canonical, names this device.
-func (a *accounts) isHost(v string) bool { return v != "" && (v == a.host || v == a.label) }
+func (a *accounts) isHost(v string) bool {
+	return v != "" && (v == a.host || v == a.label || len(v) == netBIOSLength && strings.HasPrefix(a.label, v))
+}
 
 // account is a name that was read.
 type account struct {
