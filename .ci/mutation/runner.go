@@ -13,7 +13,7 @@ import (
 // first are the value rows, which most mutants fail in a few hundredths of a
 // second; slow are the tests that take half a second and more each, asked last.
 const (
-	first = "^(TestRules|TestLeakVectors|TestLengths|TestTripwire|TestBuckets|TestRedact.*)$"
+	first = "^(TestRules|TestKill.*|TestLeakVectors|TestLengths|TestTripwire|TestBuckets|TestRedact.*)$"
 	slow  = "^(FuzzEveryRule|TestTripwireAgreesWithScrub|TestS56RedactionOnlyDrops|TestTwoPeopleLookAlike|" +
 		"TestLeakVectorsInEvents|TestKeptIsExact|TestCheckClocks|TestLearnIsBounded|TestKeptTellsFieldsApart|TestTripwireInScripts)$"
 	none = "^$"
