@@ -1,6 +1,9 @@
 package privacy
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestPlaces asks about each directory that the value rules name.
 func TestPlaces(t *testing.T) {
@@ -46,5 +49,33 @@ func TestPlaces(t *testing.T) {
 				t.Errorf("programPath(%q) = %q; want %q", row.in, got, want)
 			}
 		})
+	}
+}
+
+// TestKillPathEdges: the longest path, the directory itself, and levels that
+// are none of paths.
+func TestKillPathEdges(t *testing.T) {
+	longest := "/usr/" + strings.Repeat("x", maxPath-len("/usr/"))
+	for _, row := range []ruleRow{
+		{"longest path", Linux, ProgramPath, Generalised, longest, longest},
+		{"a longer one", Linux, ProgramPath, Generalised, longest + "x", "<other>/…/" + strings.Repeat("x", maxName)},
+		{"the directory itself is not below it", Linux, ProgramPath, Generalised, "/usr/", "<other>/…/"},
+		{"the same on Windows", Windows, ProgramPath, Generalised, `C:\Windows\`, `<other>\…\`},
+		{"a level of other keys", Linux, ProgramPath, Hashed, "/usr/bin/x", ""},
+		{"longest path, clear", Linux, ProgramPath, Cleartext, longest, longest},
+		{"a longer one, clear", Linux, ProgramPath, Cleartext, longest + "x", longest},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := tryTable[row.key](testRules(t, row.system), row.level, row.in); got != row.want {
+				t.Errorf("%s(%q) at %s = %q; want %q", row.key, row.in, row.level, got, row.want)
+			}
+		})
+	}
+}
+
+// TestKillLowerASCII: A to Z alone are lowered, and not their neighbours.
+func TestKillLowerASCII(t *testing.T) {
+	if got, want := lowerASCII("@AMZ[`amz{\u212a"), "@amz[`amz{\u212a"; got != want {
+		t.Errorf("lowerASCII = %q; want %q", got, want)
 	}
 }
