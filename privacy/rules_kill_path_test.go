@@ -6,7 +6,7 @@ import (
 )
 
 // TestPlaces asks about each directory that the value rules name.
-func TestPlaces(t *testing.T) {
+func TestKillPlaces(t *testing.T) {
 	for _, row := range []struct {
 		system OS
 		in     string
@@ -39,6 +39,18 @@ func TestPlaces(t *testing.T) {
 		{Windows, `A:\Users\mary\x.exe`, `<user>\…\x.exe`},
 		{Windows, `Z:\Users\mary\x.exe`, `<user>\…\x.exe`},
 		{Windows, `1:\Users\mary\x.exe`, `<other>\…\x.exe`},
+		{Windows, `{:\Users\mary\x.exe`, `<other>\…\x.exe`},
+		{Windows, "`:\\Users\\mary\\x.exe", `<other>\…\x.exe`},
+		{Windows, `CC:\Users\mary\x.exe`, `<other>\…\x.exe`},
+		{Windows, `:\Users\mary\x.exe`, `<other>\…\x.exe`},
+		{Windows, `\\?\UNC\x`, `<unc>\…\x`},
+		{Windows, `\\?\UNC\fs01\mary$\x`, `<unc>\…\x`},
+		{Windows, `C:\x.exe`, `<other>\…\x.exe`},
+		{Windows, `C:\Windows\li\x.exe`, `c:\windows\<id>\x.exe`},
+		{Linux, "/usr/people/mary/x", "<other>/…/x"},
+		{Linux, "/opt/home/mary/x", "<other>/…/x"},
+		{Linux, "/System/Volumes/Data/Users/mary/x", "<user>/…/x"},
+		{Darwin, "/system/volumes/data/users/mary/x", "<user>/…/x"},
 	} {
 		t.Run(string(row.system)+row.in, func(t *testing.T) {
 			want := row.want
