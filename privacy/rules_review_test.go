@@ -51,6 +51,7 @@ func TestSiblingsOfTheVectors(t *testing.T) {
 		{"escapes of nobody stay", Linux, ProgramName, Generalised, "100%25 %zz %4", "100%25 %zz %4"},
 		{"a mark and an escape", Linux, ProgramName, Generalised, "jdoe j%64oe", "<id> <id>"},
 		{"8.3 form in a name", Windows, ProgramName, Generalised, "JOHNDO~1.EXE", "<id>.exe"},
+		{"8.3 form behind a name of its length", Linux, ProgramName, Generalised, "johndoeJOHNDO~1", "<id><id>"},
 		{"last name first", Windows, ProgramName, Generalised, "Doe, John", "doe, <id>"},
 
 		{"personal certificate in a subject", Darwin, ProgramSigner, Generalised, "UID=X, CN = Mac Developer: Mary Smith (X)", "mac developer"},

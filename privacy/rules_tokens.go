@@ -18,6 +18,14 @@ type token struct {
 	from  origin // of persons' tokens
 }
 
+// least is the least number of characters that t matches.
+func (t token) least() int {
+	if t.short {
+		return t.size + 1
+	}
+	return t.size
+}
+
 // origin says what kind of identity a token was made of. A token may be of
 // several.
 type origin uint8

@@ -257,14 +257,21 @@ func hashedUPN(keys *Pseudonyms, canon string) string {
 func (r *rules) userSID(l Level, v string) string { return r.kept(&r.sids, l, v, (*rules).sidOf) }
 
 func (r *rules) sidOf(l Level, v string) string {
-	sid := upperSID(v)
-	if l != Hashed || !validSID(sid) {
+	if l != Hashed {
 		return ""
 	}
-	if role := r.accounts.roleOfSID(sid); role != "" {
+	return hashedSID(r.keys, &r.accounts, v)
+}
+
+func hashedSID(keys *Pseudonyms, a *accounts, v string) string {
+	sid := upperSID(v)
+	if !validSID(sid) {
+		return ""
+	}
+	if role := a.roleOfSID(sid); role != "" {
 		return role
 	}
-	return r.keys.make(purposeSID, sid)
+	return keys.make(purposeSID, sid)
 }
 
 func upperSID(v string) string { return strings.ToUpper(strings.TrimSpace(v)) }
