@@ -106,17 +106,18 @@ func TestKillNobodyIsLearned(t *testing.T) {
 
 // TestKillLongestValues: a value of 32 KiB is read, and a longer one is dropped.
 func TestKillLongestValues(t *testing.T) {
+	const longest = 32 << 10
 	keys := testKeys(t)
 	for _, row := range []struct {
 		name  string
 		key   Key
 		level Level
-		in    string // of maxInput bytes
+		in    string // of longest bytes
 		want  string
 	}{
-		{"account", Username, Hashed, strings.Repeat("x", maxInput), keys.make(purposeUser, "local:jdoe-laptop\x1f"+strings.Repeat("x", maxInput))},
-		{"address of a person", UPN, Hashed, strings.Repeat("x", maxInput-2) + "@y", keys.make(purposeUPN, strings.Repeat("x", maxInput-2)+"@y")},
-		{"serial", DeviceSerial, Hashed, strings.Repeat("x", maxInput), keys.make(purposeSerial, strings.Repeat("x", maxInput))},
+		{"account", Username, Hashed, strings.Repeat("x", longest), keys.make(purposeUser, "local:jdoe-laptop\x1f"+strings.Repeat("x", longest))},
+		{"address of a person", UPN, Hashed, strings.Repeat("x", longest-2) + "@y", keys.make(purposeUPN, strings.Repeat("x", longest-2)+"@y")},
+		{"serial", DeviceSerial, Hashed, strings.Repeat("x", longest), keys.make(purposeSerial, strings.Repeat("x", longest))},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := testRules(t, Linux)
