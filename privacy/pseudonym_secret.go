@@ -142,6 +142,9 @@ func ReadSecret(path string) (*Secret, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("read pseudonym key file: %w", err)
 	}
+	if n == len(room) {
+		return nil, fmt.Errorf("pseudonym key file %s has more than %d bytes\nhint: %s", path, maxKeyFile, keyHint)
+	}
 	secret, err := decodeKey(room[:n])
 	if err != nil {
 		return nil, fmt.Errorf("pseudonym key file %s: %w", path, err)

@@ -95,7 +95,8 @@ func (r *rules) learn(name string, from origin) {
 // name in it: winbind's CORP+jdoe names jdoe.
 func (r *rules) addPerson(identity string, from origin) {
 	r.tokens.add(tagged(tokensOf(identity), from))
-	r.tokens.add(tagged(tokensOf(r.accounts.parse(identity, "").name), from))
+	_, name := r.accounts.split(Canonical(identity))
+	r.tokens.add(tagged(tokensOf(name), from))
 }
 
 // forget drops all that was kept.
@@ -139,7 +140,7 @@ func (r *rules) scrub(v string, limit int) string {
 func (r *rules) marked(v string) (string, bool) {
 	canon := Canonical(v)
 	if !r.tokens.finds(canon, false) {
-		return "", false
+		return canon, false
 	}
 	return r.tokens.replace(canon), true
 }
@@ -182,7 +183,7 @@ func unescapedOnce(v string) string {
 	if from < 0 {
 		return v
 	}
-	b := append(make([]byte, 0, len(v)), v[:from]...)
+	b := []byte(v[:from])
 	for i := from; i < len(v); i++ {
 		if v[i] == '%' && i+2 < len(v) {
 			if c, err := hex.DecodeString(v[i+1 : i+3]); err == nil {

@@ -122,6 +122,11 @@ func TestKillIdentityForms(t *testing.T) {
 func TestKillBucketsInOneLife(t *testing.T) {
 	r := newRules(Context{OS: Linux}, nil)
 	noon := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	for _, at := range []time.Time{noon, time.Unix(600, 0)} { // what is kept of none serves not even 1970
+		if start, _ := r.bucket(QuarterHour, at); !start.Equal(at.Truncate(15 * time.Minute)) {
+			t.Errorf("bucket of %s = %s; want the quarter", at, start)
+		}
+	}
 	for _, minutes := range []int{30, 59, 60, 61, 0, -1, -60, -61, 30} {
 		at := noon.Add(time.Duration(minutes) * time.Minute)
 		if start, length := r.bucket(Hour, at); !start.Equal(at.Truncate(time.Hour)) || length != time.Hour {
