@@ -68,20 +68,21 @@ func (t *tripwire) findsWide(v []byte, look tripLook) bool {
 		sum = ^sum
 	}
 	slot := &t.tame[sum%uint64(len(t.tame))]
-	if *slot == sum && !look.people {
+	if *slot == sum {
 		return false
 	}
 	if t.findsIn(t.canonical(v, false), look) || t.findsIn(t.canonical(v, true), look) {
 		return true
 	}
-	if !look.people {
+	if !look.people { // clean but for the host's name
 		*slot = sum
 	}
 	return false
 }
 
-// canonical is Canonical in memory of the tripwire. With blanks, what cannot be
-// seen becomes a blank.
+// canonical is Canonical in memory of the tripwire, but for blanks at the ends:
+// no name begins or ends with one. With blanks, what cannot be seen becomes a
+// blank.
 func (t *tripwire) canonical(v []byte, blanks bool) []byte {
 	a := slices.Grow(t.text[:0], 3*len(v)+64)
 	for i := 0; i < len(v); {
@@ -107,12 +108,6 @@ func (t *tripwire) canonical(v []byte, blanks bool) []byte {
 	n, _, _ = t.fold.Transform(b[:cap(b)], a, true)
 	a = norm.NFC.Append(a[:0], b[:n]...)
 	t.text, t.spare = a[:cap(a)], b[:0]
-	for len(a) > 0 && a[0] == ' ' {
-		a = a[1:]
-	}
-	for len(a) > 0 && a[len(a)-1] == ' ' {
-		a = a[:len(a)-1]
-	}
 	return a
 }
 
@@ -143,11 +138,11 @@ func (t *tripwire) findsAt(text []byte, i int, look tripLook) bool {
 func matchToken(text []byte, o token, i int) (end int, ok bool) {
 	end = i + len(o.text)
 	if end > len(text) {
-		return 0, false
+		return end, false
 	}
 	for j := range len(o.text) {
 		if foldASCII(text[i+j]) != o.text[j] {
-			return 0, false
+			return end, false
 		}
 	}
 	size := o.size
@@ -158,18 +153,18 @@ func matchToken(text []byte, o token, i int) (end int, ok bool) {
 		if digits := end - i - len(o.text); digits > 0 {
 			size += digits
 		} else {
-			return 0, false
+			return end, false
 		}
 	}
 	switch {
 	case size < 3:
-		return 0, false
+		return end, false
 	case size >= 8:
 		return end, true
 	}
 	before, n := utf8.DecodeLastRune(text[:i])
 	if n > 0 && alnum(before) {
-		return 0, false
+		return end, false
 	}
 	possessive := size >= 4 && end < len(text) && foldASCII(text[end]) == 's' && wordEndsAt(text, end+1)
 	return end, possessive || wordEndsAt(text, end)
