@@ -162,8 +162,7 @@ func matchToken(text []byte, o token, i int) (end int, ok bool) {
 	case size >= 8:
 		return end, true
 	}
-	before, n := utf8.DecodeLastRune(text[:i])
-	if n > 0 && alnum(before) {
+	if before, _ := utf8.DecodeLastRune(text[:i]); alnum(before) {
 		return end, false
 	}
 	possessive := size >= 4 && end < len(text) && foldASCII(text[end]) == 's' && wordEndsAt(text, end+1)
@@ -171,8 +170,8 @@ func matchToken(text []byte, o token, i int) (end int, ok bool) {
 }
 
 func wordEndsAt(text []byte, i int) bool {
-	c, n := utf8.DecodeRune(text[i:])
-	return n == 0 || !alnum(c)
+	c, _ := utf8.DecodeRune(text[i:])
+	return !alnum(c)
 }
 
 // marked reports whether text[i:end] is the word of a mark that the rules write.
