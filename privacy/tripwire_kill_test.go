@@ -1,6 +1,8 @@
 package privacy
 
 import (
+	"bytes"
+	"encoding/binary"
 	"strings"
 	"testing"
 )
@@ -125,6 +127,48 @@ func TestKillSystemWords(t *testing.T) {
 		}
 		if !f.trip.finds([]byte("6.1 "+word), tripLook{}) {
 			t.Errorf("finds(%q) elsewhere = false; want true", word)
+		}
+	}
+}
+
+// TestKillGivenAway asks each class of values and each level: at cleartext these
+// leave as they are, and no other.
+func TestKillGivenAway(t *testing.T) {
+	away := map[Key]bool{
+		Username: true, UPN: true, DeviceName: true, AssetID: true, DeviceSerial: true, ProgramName: true,
+		ProgramPath: true, ProgramSigner: true, Domains: true, WifiSSID: true,
+	}
+	for k := range NumKeys + 1 {
+		for l := range numLevels {
+			if got, want := givenAway(k, l), away[k] && l == Cleartext; got != want {
+				t.Errorf("givenAway(%s, %s) = %v; want %v", k, l, got, want)
+			}
+		}
+	}
+}
+
+// TestKillTripwireBytes: bytes that are no message are not clean, and a field
+// just behind those of the schema is looked at.
+func TestKillTripwireBytes(t *testing.T) {
+	f := newSampleFilter(t, preset(t, "balanced"))
+	long := append(bytes.Repeat([]byte{0xff}, 11), "x"...) // no number has 11 bytes
+	for name, b := range map[string][]byte{
+		"tag without an end": long, "length without an end": append([]byte{0x0a}, long...), "number without an end": append([]byte{0x08}, long...),
+	} {
+		if f.trip.clean(kindDevice, b) {
+			t.Errorf("clean(%s) = true; want false", name)
+		}
+	}
+	next := byte(len(f.trip.kinds[kindDevice].of))
+	for text, want := range map[string]bool{"jdoe": false, "6.1": true} {
+		b := append(binary.AppendUvarint(nil, uint64(next)<<3|2), byte(len(text)))
+		if got := f.trip.clean(kindDevice, append(b, text...)); got != want {
+			t.Errorf("clean(field %d with %q) = %v; want %v", next, text, got, want)
+		}
+	}
+	for b, want := range map[string]bool{"": true, "\x08\x00": true, "\x0a\x00": true, "\x0a\x03" + "6.1": true, "\x0a\x04" + "6.1": false} {
+		if got := f.trip.clean(kindDevice, []byte(b)); got != want {
+			t.Errorf("clean(%q) = %v; want %v", b, got, want)
 		}
 	}
 }
