@@ -59,7 +59,7 @@ var onlyIn = map[string][]string{
 	"github.com/kardianos/service":                  {"cmd/agent"},
 	"github.com/shirou/gopsutil":                    {"collectors", "cmd/capture"},
 	"github.com/google/gopacket":                    {"collectors/domain"},
-	"github.com/godbus/dbus":                        {"agent/session", "collectors/bus", "collectors/logon"},
+	"github.com/godbus/dbus":                        {"agent/session", "collectors/bus", "collectors/logon", "collectors/wifi"},
 	"github.com/cilium/ebpf":                        {"collectors"},
 	"github.com/klauspost/compress":                 {"agent/uplink", "gateway/ingest"},
 	"google.golang.org/grpc":                        {"proto", "agent/uplink", "agent/identity", "gateway", "cmd/gateway"},

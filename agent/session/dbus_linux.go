@@ -52,7 +52,7 @@ func lockDesktop(ctx context.Context, d *desk) error {
 			return nil
 		case signal, ok := <-signals:
 			if !ok {
-				return bus.ErrGone
+				return bus.Ended(ctx)
 			}
 			s.take(signal)
 		}
@@ -129,7 +129,7 @@ func mutterDesktop(ctx context.Context, d *desk) error {
 			return nil
 		case signal, ok := <-signals:
 			if !ok {
-				return bus.ErrGone
+				return bus.Ended(ctx)
 			}
 			if signal.Name != mutter+".WatchFired" || len(signal.Body) != 1 {
 				continue

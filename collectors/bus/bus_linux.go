@@ -61,6 +61,14 @@ func Dial(ctx context.Context, address string) (*dbus.Conn, error) {
 	return c, nil
 }
 
+// Ended says why a connection ended: nil where its context did, which closes it.
+func Ended(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return ErrGone
+}
+
 // Call asks an object and waits for the answer, which goes into into.
 func Call(ctx context.Context, o dbus.BusObject, method string, into []any, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
