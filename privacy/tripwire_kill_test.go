@@ -172,3 +172,14 @@ func TestKillTripwireBytes(t *testing.T) {
 		}
 	}
 }
+
+// TestKillEightBytes: a text that is shorter is read with blanks behind it.
+func TestKillEightBytes(t *testing.T) {
+	const text = "abcdefghij"
+	for n := range len(text) + 1 {
+		want := binary.LittleEndian.Uint64([]byte(text[:n] + "        "))
+		if got := eightBytes([]byte(text[:n])); got != want {
+			t.Errorf("eightBytes(%q) = %x; want %x", text[:n], got, want)
+		}
+	}
+}
