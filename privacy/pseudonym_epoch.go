@@ -92,7 +92,7 @@ func (e Epoch) Before() Epoch { return EpochOf(e.Length(), e.Start().Add(-1)) }
 // nothing: e stays until the clock has passed it. One that is further back was
 // wrong before and is believed now.
 func (e Epoch) Turn(clock Epoch) Epoch {
-	if e != "" && e.Length() == clock.Length() && e.Before() == clock {
+	if e.Length() == clock.Length() && e.Before() == clock {
 		return e
 	}
 	return clock
