@@ -218,7 +218,7 @@ func decodeKey(text []byte) ([]byte, error) {
 	if len(line) == secretSize {
 		return line, nil
 	}
-	var room [maxKeyFile + 1]byte // hex and base64 decode to less than they are
+	var room [maxKeyFile]byte // hex and base64 decode to less than they are
 	if n, err := hex.Decode(room[:], line); err == nil && n == secretSize {
 		return room[:n], nil
 	}

@@ -94,6 +94,18 @@ func TestKillKeyFileErrors(t *testing.T) {
 	}
 }
 
+// TestKillRawKeys: 32 bytes are a key whatever the last of them is, and what
+// fills base64 up is no part of it.
+func TestKillRawKeys(t *testing.T) {
+	raw := goodSecret("raw")
+	raw[31] = '\n'
+	for _, text := range [][]byte{raw, append(bytes.Clone(raw), '\n'), []byte(base64.StdEncoding.EncodeToString(raw)), []byte(base64.RawURLEncoding.EncodeToString(raw) + "==\n")} {
+		if got, err := decodeKey(text); err != nil || !bytes.Equal(got, raw) {
+			t.Errorf("decodeKey(%d bytes) = %d bytes, %v; want the key", len(text), len(got), err)
+		}
+	}
+}
+
 // TestKillEpochNames: what is no epoch has no length and no name.
 func TestKillEpochNames(t *testing.T) {
 	for in, want := range map[Epoch]string{"": "none", "2026": "none", "2026x1": "none", "2026y": "year", "2026q1": "quarter", "2026m01": "month"} {

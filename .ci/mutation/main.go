@@ -30,6 +30,7 @@ import (
 // The outcomes of a mutant.
 const (
 	killed     = "killed"
+	tooLong    = "too long" // killed too, where the machine was quick enough for the others
 	survived   = "survived"
 	noBuild    = "not compiling"
 	equivalent = "equivalent"
@@ -181,9 +182,20 @@ func alone(ctx context.Context, o options, m mutant) (string, error) {
 	case strings.Contains(out, noBuildMark):
 		return noBuild, nil
 	case errors.As(err, &exit):
-		return killed, nil
+		return howKilled(out), nil
 	}
 	return "", err
+}
+
+// timeoutMark is what a test binary prints when its time is over.
+const timeoutMark = "panic: test timed out after "
+
+// howKilled tells a test that failed from one that did not end.
+func howKilled(out string) string {
+	if strings.Contains(out, timeoutMark) {
+		return tooLong
+	}
+	return killed
 }
 
 // ask runs the tests with an overlay, and returns what they print.
@@ -221,7 +233,8 @@ func report(mutants []mutant, outcomes []string, known map[string]string) bool {
 		fmt.Println()
 	}
 	line := func(of string, n map[string]int) {
-		fmt.Printf("%s: %d killed, %d survived, %d equivalent, %d not compiling\n", of, n[killed], n[survived], n[equivalent], n[noBuild])
+		fmt.Printf("%s: %d killed and %d that ran too long, %d survived, %d equivalent, %d not compiling\n",
+			of, n[killed], n[tooLong], n[survived], n[equivalent], n[noBuild])
 	}
 	for _, file := range slices.Sorted(maps.Keys(of)) {
 		line(file, of[file])
