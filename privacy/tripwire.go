@@ -38,11 +38,10 @@ import (
 //   - in PLAIN text, words that systems and makers call themselves by, such as
 //     "ubuntu" or "laptop": there they are no person's, whoever has such a name.
 type tripwire struct {
-	rules  *rules
-	shown  origin // of which the policy hides no identity
-	host   bool   // the host's name is hidden
-	fields map[protoreflect.FullName]*tripMessage
-	kinds  [numKinds]tripField // each kind's message, as if in a field
+	rules *rules
+	shown origin              // of which the policy hides no identity
+	host  bool                // the host's name is hidden
+	kinds [numKinds]tripField // each kind's message, as if in a field
 
 	text, spare []byte // the value at hand, canonical; reused
 	fold        cases.Caser
@@ -78,7 +77,6 @@ const (
 func newTripwire(p Policy, r *rules) *tripwire {
 	t := &tripwire{
 		rules: r, fold: cases.Fold(), other: tripField{key: NumKeys},
-		fields: make(map[protoreflect.FullName]*tripMessage),
 	}
 	if p.Level(Username) == Cleartext {
 		t.shown |= ofAccount
@@ -86,7 +84,7 @@ func newTripwire(p Policy, r *rules) *tripwire {
 	if p.Level(UPN) == Cleartext {
 		t.shown |= ofUPN
 	}
-	t.host = r.ctx.Host == "" || r.deviceName(p.Level(DeviceName), r.ctx.Host) != r.ctx.Host
+	t.host = r.deviceName(p.Level(DeviceName), r.ctx.Host) != r.ctx.Host
 	members := (&eventv1.Event{}).ProtoReflect().Descriptor().Fields()
 	for k := uint8(1); k < numKinds; k++ {
 		d := members.ByNumber(protoreflect.FieldNumber(kinds[k].number)).Message()
@@ -98,11 +96,7 @@ func newTripwire(p Policy, r *rules) *tripwire {
 // compile reads what the schema says about a message. Messages do not nest in
 // themselves.
 func (t *tripwire) compile(p Policy, d protoreflect.MessageDescriptor) *tripMessage {
-	if m := t.fields[d.FullName()]; m != nil {
-		return m
-	}
 	m := &tripMessage{}
-	t.fields[d.FullName()] = m
 	for i := range d.Fields().Len() {
 		fd := d.Fields().Get(i)
 		for len(m.of) <= int(fd.Number()) {

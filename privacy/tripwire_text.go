@@ -66,8 +66,9 @@ func (t *tripwire) findsWide(v []byte, look tripLook) bool {
 		bytes.ContainsFunc(v, invisible) && t.findsIn(t.canonical(v, true), look)
 }
 
-// canonical is Canonical in memory of the tripwire. With blanks, what cannot be
-// seen becomes a blank.
+// canonical is Canonical in memory of the tripwire, but for blanks at the ends:
+// no name begins or ends with one. With blanks, what cannot be seen becomes a
+// blank.
 func (t *tripwire) canonical(v []byte, blanks bool) []byte {
 	a := slices.Grow(t.text[:0], 3*len(v)+64)
 	for i := 0; i < len(v); {
@@ -93,12 +94,6 @@ func (t *tripwire) canonical(v []byte, blanks bool) []byte {
 	n, _, _ = t.fold.Transform(b[:cap(b)], a, true)
 	a = norm.NFC.Append(a[:0], b[:n]...)
 	t.text, t.spare = a[:cap(a)], b[:0]
-	for len(a) > 0 && a[0] == ' ' {
-		a = a[1:]
-	}
-	for len(a) > 0 && a[len(a)-1] == ' ' {
-		a = a[:len(a)-1]
-	}
 	return a
 }
 
@@ -129,11 +124,11 @@ func (t *tripwire) findsAt(text []byte, i int, look tripLook) bool {
 func matchToken(text []byte, o token, i int) (end int, ok bool) {
 	end = i + len(o.text)
 	if end > len(text) {
-		return 0, false
+		return end, false
 	}
 	for j := range len(o.text) {
 		if foldASCII(text[i+j]) != o.text[j] {
-			return 0, false
+			return end, false
 		}
 	}
 	size := o.size
@@ -144,26 +139,25 @@ func matchToken(text []byte, o token, i int) (end int, ok bool) {
 		if digits := end - i - len(o.text); digits > 0 {
 			size += digits
 		} else {
-			return 0, false
+			return end, false
 		}
 	}
 	switch {
 	case size < 3:
-		return 0, false
+		return end, false
 	case size >= 8:
 		return end, true
 	}
-	before, n := utf8.DecodeLastRune(text[:i])
-	if n > 0 && alnum(before) {
-		return 0, false
+	if before, _ := utf8.DecodeLastRune(text[:i]); alnum(before) {
+		return end, false
 	}
 	possessive := size >= 4 && end < len(text) && foldASCII(text[end]) == 's' && wordEndsAt(text, end+1)
 	return end, possessive || wordEndsAt(text, end)
 }
 
 func wordEndsAt(text []byte, i int) bool {
-	c, n := utf8.DecodeRune(text[i:])
-	return n == 0 || !alnum(c)
+	c, _ := utf8.DecodeRune(text[i:])
+	return !alnum(c)
 }
 
 // marked reports whether text[i:end] is the word of a mark that the rules write.
