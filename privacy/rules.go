@@ -33,8 +33,9 @@ type rules struct {
 
 	known   map[string]struct{} // identities that tokens holds
 	tokens  *scrubber
-	learned int  // how many of known came from events
-	frozen  bool // learns nothing: a trial answers alike in any order
+	learned int    // how many of known came from events
+	epoch   uint64 // how often what was kept was dropped
+	frozen  bool   // learns nothing: a trial answers alike in any order
 	sealed  sealed
 
 	users                                 memo[userMemo]
@@ -104,6 +105,7 @@ func (r *rules) addPerson(identity string, from origin) {
 
 // forget drops all that was kept.
 func (r *rules) forget() {
+	r.epoch++
 	r.users.forget()
 	for _, m := range []*memo[string]{
 		&r.upns, &r.sids, &r.devices, &r.serials, &r.locals, &r.names, &r.paths,

@@ -1,7 +1,7 @@
 package privacy
 
 import (
-	"hash/maphash"
+	"bytes"
 	"math/bits"
 	"slices"
 	"unicode"
@@ -55,29 +55,15 @@ func (t *tripwire) finds(v []byte, look tripLook) bool {
 	return false
 }
 
-// findsWide is finds for a value with letters beyond ASCII or with controls.
-// Such a value costs more, and two allocations where it is decomposed; one that
-// was clean of late costs its hash.
+// findsWide is finds for a value with letters beyond ASCII or with controls. One
+// with rare letters or with controls costs more, and two allocations where it is
+// decomposed.
 func (t *tripwire) findsWide(v []byte, look tripLook) bool {
-	if s := t.rules.tokens; t.of != s || t.added != s.added {
-		t.of, t.added = s, s.added
-		clear(t.tame[:])
+	if text, ok := t.folds(v); ok {
+		return t.findsIn(text, look)
 	}
-	sum := maphash.Bytes(t.seed, v)
-	if look.plain { // what is no name there may be one elsewhere
-		sum = ^sum
-	}
-	slot := &t.tame[sum%uint64(len(t.tame))]
-	if *slot == sum && !look.people {
-		return false
-	}
-	if t.findsIn(t.canonical(v, false), look) || t.findsIn(t.canonical(v, true), look) {
-		return true
-	}
-	if !look.people {
-		*slot = sum
-	}
-	return false
+	return t.findsIn(t.canonical(v, false), look) ||
+		bytes.ContainsFunc(v, invisible) && t.findsIn(t.canonical(v, true), look)
 }
 
 // canonical is Canonical in memory of the tripwire. With blanks, what cannot be
