@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -58,9 +59,11 @@ func (c *clock) refresh() {
 
 func (c *clock) unixMS(mono int64) int64 { return mono/int64(time.Millisecond) + c.wallMS }
 
+// gettime reads a clock. It is asked once a second, and the raw call, which cannot
+// block, spares the runtime's watching thread that wake-up.
 func gettime(id int32) int64 {
 	var ts unix.Timespec
-	if unix.ClockGettime(id, &ts) != nil {
+	if _, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(id), uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
 		return 0
 	}
 	return ts.Nano()
