@@ -3,7 +3,6 @@ package process
 import (
 	"errors"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -59,11 +58,9 @@ func (c *clock) refresh() {
 
 func (c *clock) unixMS(mono int64) int64 { return mono/int64(time.Millisecond) + c.wallMS }
 
-// gettime reads a clock. It is asked once a second, and the raw call, which cannot
-// block, spares the runtime's watching thread that wake-up.
 func gettime(id int32) int64 {
 	var ts unix.Timespec
-	if _, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(id), uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
+	if unix.ClockGettime(id, &ts) != nil {
 		return 0
 	}
 	return ts.Nano()
