@@ -42,7 +42,7 @@ func runCommand(s *shared) *cobra.Command {
 		},
 	}
 	c.Flags().StringArrayVar(&s.set, "set", nil, "an operational setting for this run, KEY=VALUE (never one under privacy)")
-	c.Flags().DurationVar(&f.linger, "linger", 0, "how long a batch waits to fill (0: the default)")
+	c.Flags().DurationVar(&f.linger, "linger", 0, "how long a batch waits to fill (0: not at all)")
 	c.Flags().DurationVar(&f.reconnect, "first-reconnect", 0, "the most that a first reconnect waits (0: the default)")
 	return c
 }
