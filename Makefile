@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture crash canary kills mutation bench soak fuzz size deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -85,7 +85,10 @@ bench: ## ns and allocations of the filter, bytes on the wire, spool and store
 	$(GO) test -run '^$$' -bench . -benchmem -tags $(TAGS) ./privacy ./agent/uplink ./agent/spool ./gateway/...
 
 bench-capture: build ## as root: what the sources of Linux see and cost, beside a gopsutil poller; SCALE=0.1 for a tenth
-	$(GO) run ./cmd/capture -bin bin -scale $(or $(SCALE),1)
+	$(GO) run ./cmd/capture -bin bin -scale $(or $(SCALE),1) -span 0
+
+bench-footprint: build ## as root: what agents of several settings, the helper and the peers take at rest; SPAN=2m for less than 10 minutes
+	$(GO) run ./cmd/capture -bin bin -only footprint -span $(or $(SPAN),10m)
 
 fuzz: ## every fuzz test for FUZZTIME (default 10s)
 	@.ci/fuzz $${FUZZTIME:-10s}

@@ -126,10 +126,19 @@ func New(o Options) (*Agent, error) {
 		Address: set.Gateway.Address, ServerName: set.Gateway.Name,
 		Proxy: set.Gateway.Proxy, ProxyCredentialsFile: set.Gateway.ProxyCredentialsFile,
 		TLS: a.clientTLS, AgentVersion: o.Version, Log: o.Log,
-		Linger: o.Linger, FirstJitter: o.FirstReconnect, Health: a.spoolSize,
+		Linger: lingerOf(o.Linger), FirstJitter: o.FirstReconnect, Health: a.spoolSize,
 		OnDirective: a.directive, Identities: a.identities,
 	})
 	return a, nil
+}
+
+// lingerOf returns how long the uplink lets a batch fill: not at all. What the spool
+// hands out came with one flush, and more comes with the next one only.
+func lingerOf(asked time.Duration) time.Duration {
+	if asked == 0 {
+		return -1
+	}
+	return asked
 }
 
 // load reads all layers of the settings and says what is wrong with them.
