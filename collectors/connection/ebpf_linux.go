@@ -147,20 +147,28 @@ func (t *traced) onPackets() error {
 
 // seed gives the sockets that are there their owners.
 func (t *traced) seed() error {
-	it, err := link.AttachIter(link.IterOptions{Program: t.loaded.Programs["seed"]})
+	for _, name := range []string{"seed", "seed_parts"} {
+		if err := runIterator(t.loaded.Programs[name]); err != nil {
+			return fmt.Errorf("find sockets: %w", err)
+		}
+	}
+	return nil
+}
+
+// runIterator runs a program that says nothing.
+func runIterator(p *ebpf.Program) error {
+	it, err := link.AttachIter(link.IterOptions{Program: p})
 	if err != nil {
-		return fmt.Errorf("attach iterator of files: %w: %w", collectors.ErrUnsupported, err)
+		return fmt.Errorf("%w: %w", collectors.ErrUnsupported, err)
 	}
 	defer it.Close()
 	from, err := it.Open()
 	if err != nil {
-		return fmt.Errorf("find sockets: %w", err)
+		return err
 	}
 	defer from.Close()
-	if _, err := io.Copy(io.Discard, from); err != nil {
-		return fmt.Errorf("find sockets: %w", err)
-	}
-	return nil
+	_, err = io.Copy(io.Discard, from)
+	return err
 }
 
 func (t *traced) close() {
@@ -331,8 +339,7 @@ func (t *traced) look() error {
 // opened takes what a survey tells of one socket.
 func (t *traced) opened(r *record) {
 	s := t.open[r.cookie]
-	first := s == nil
-	if first {
+	if s == nil {
 		if len(t.open) >= maxFlows {
 			return
 		}
@@ -341,9 +348,9 @@ func (t *traced) opened(r *record) {
 	}
 	s.round = t.round
 	switch grew := r.bytesIn != s.bytesIn || r.bytesOut != s.bytesOut; {
-	case first && t.round == 1 && r.kind == kindTCP && r.direction == found:
+	case t.round == 1 && r.kind == kindTCP && r.direction == found:
 		_, s.inbound = t.ports[listening{r.netns, r.local.Port()}]
-	case grew:
+	case t.round > 1 && grew:
 		t.report(r, s, true)
 	default:
 		return

@@ -28,6 +28,7 @@ struct sock_common {
 	u16 skc_dport, skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned long skc_flags;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 } RELOCATED;
@@ -35,7 +36,6 @@ struct sock {
 	struct sock_common __sk_common;
 	u16 sk_protocol;
 	int sk_err, sk_err_soft;
-	unsigned long sk_flags;
 } RELOCATED;
 struct inet_sock {
 	u16 inet_sport;
@@ -88,10 +88,6 @@ static long (*seq_write)(void *seq, const void *data, u32 size) = (void *)127;
 static void *(*ring_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*ring_submit)(void *data, u64 flags) = (void *)132;
 static void (*ring_discard)(void *data, u64 flags) = (void *)133;
-static struct mptcp_sock *(*as_mptcp)(void *sk) = (void *)196;
-enum bpf_func_id {
-	BPF_FUNC_skc_to_mptcp_sock = 196,
-};
 
 enum {
 	TCP = 6,
@@ -110,7 +106,7 @@ enum {
 	LAST_ACK = 9,
 	LISTENING = 10,
 
-	FIN_CAME = 1 << 1, /* SOCK_DONE in sk_flags: the other end has closed */
+	FIN_CAME = 1 << 1, /* SOCK_DONE in skc_flags: the other end has closed */
 
 	KIND_PROGRAM = 1,
 	KIND_TCP = 2,
@@ -137,7 +133,7 @@ struct state {
 	u64 began, established;
 	u64 bytes_out, bytes_in; /* UDP only, from here */
 	u32 packets_out, packets_in;
-	u8 remote[16];
+	u64 remote[2];
 	u16 remote_port, local_port; /* in the order of the network */
 	u8 direction, flags, family, pad;
 	u32 rtt_max;
@@ -189,7 +185,7 @@ INLINE u16 swapped(u16 v) { return __builtin_bswap16(v); }
  * Notes the process that runs as the owner, and tells of its program where that
  * is news. A thread of the kernel owns nothing.
  */
-INLINE bool own(struct owner *o)
+static __attribute__((noinline)) bool own(struct owner *o)
 {
 	struct task_struct *task = current_task(), *leader;
 	struct mm_struct *mm;
@@ -249,9 +245,11 @@ INLINE void figures(struct connection *c, struct sock *sk, struct state *s)
 {
 	struct tcp_sock *tp = (void *)sk;
 	u64 sent, again;
+	unsigned long flags;
 
 	READ(sent, tp, bytes_sent);
 	READ(again, tp, bytes_retrans);
+	READ(flags, sk, __sk_common.skc_flags);
 	READ(c->bytes_in, tp, bytes_received);
 	READ(c->segments_out, tp, segs_out);
 	READ(c->segments_in, tp, segs_in);
@@ -262,7 +260,7 @@ INLINE void figures(struct connection *c, struct sock *sk, struct state *s)
 	c->rtt_avg >>= 3;
 	if (c->rtt_min == ~0U)
 		c->rtt_min = 0;
-	if (c->bytes_in && sk->sk_flags & FIN_CAME) /* the kernel counts it as a byte */
+	if (c->bytes_in && flags & FIN_CAME) /* the kernel counts it as a byte */
 		c->bytes_in--;
 	if (!s)
 		return;
@@ -415,10 +413,10 @@ int on_sendmsg6(struct bpf_sock_addr *c) { return used(c); }
 
 /* Where a packet's headers end, and the ends that they name. */
 struct headers {
+	u64 source[2], destination[2];
 	u32 bytes;
-	u8 family;
-	u8 source[16], destination[16];
 	u16 ports[2];
+	u8 family;
 };
 
 INLINE bool headers_of(struct __sk_buff *skb, struct headers *h)
@@ -442,18 +440,15 @@ INLINE bool headers_of(struct __sk_buff *skb, struct headers *h)
 	return 1;
 }
 
-INLINE void meet(struct state *s, const u8 *remote, u16 remote_port, u16 local_port, u8 family)
+INLINE void meet(struct state *s, const u64 *now, u16 remote_port, u16 local_port, u8 family)
 {
-	const u64 *now = (const void *)remote;
-	u64 *then = (void *)s->remote;
-
 	s->local_port = local_port;
 	if (!s->packets_in && !s->packets_out) {
-		then[0] = now[0];
-		then[1] = now[1];
+		s->remote[0] = now[0];
+		s->remote[1] = now[1];
 		s->remote_port = remote_port;
 		s->family = family;
-	} else if (then[0] != now[0] || then[1] != now[1] || s->remote_port != remote_port) {
+	} else if (s->remote[0] != now[0] || s->remote[1] != now[1] || s->remote_port != remote_port) {
 		s->flags |= SEVERAL;
 	}
 }
@@ -467,7 +462,7 @@ INLINE int packet(struct __sk_buff *skb, bool in)
 	sk = full_socket(sk);
 	if (!sk || sk->protocol != UDP)
 		return 1;
-	struct headers h __attribute__((aligned(8))) = {};
+	struct headers h = {};
 	if (!headers_of(skb, &h))
 		return 1;
 	struct state *s = storage_get(&sockets, sk, 0, CREATE);
@@ -547,6 +542,38 @@ struct bpf_iter__bpf_sk_storage_map {
 	struct state *value;
 } RELOCATED;
 
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+} RELOCATED;
+
+/*
+ * The file of an MPTCP socket names a whole; what TCP tells of are its parts. By
+ * the address of the first, which is compared and never followed.
+ */
+struct {
+	NUMBER(type, MAP_HASH);
+	NUMBER(map_flags, NO_PREALLOC);
+	NUMBER(max_entries, 4096);
+	TYPE(key, u64);
+	TYPE(value, struct owner);
+} parts_of_mptcp SEC(".maps");
+
+INLINE void found(void *sk, struct owner *o, u8 state)
+{
+	struct state *s = storage_get(&sockets, sk, 0, CREATE);
+
+	if (!s) {
+		__sync_fetch_and_add(&lost, 1);
+		return;
+	}
+	if (s->owner.pid)
+		return;
+	s->owner = *o;
+	if (!s->direction)
+		s->direction = state == LISTENING ? LISTENS : FOUND;
+}
+
 /* Once at the start: gives every socket that is there its owner. */
 SEC("iter/task_file")
 int seed(struct bpf_iter__task_file *ctx)
@@ -565,29 +592,37 @@ int seed(struct bpf_iter__task_file *ctx)
 	u16 family = sk->__sk_common.skc_family;
 	if (family != IPV4 && family != IPV6)
 		return 0;
+	struct owner o = {.pid = task->tgid};
+	o.uid = task->cred->uid.val;
+	o.start = task->group_leader->start_boottime;
+	o.execs = task->group_leader->self_exec_id;
 	if (sk->sk_protocol == MPTCP) {
-		if (!__builtin_preserve_enum_value(*(enum bpf_func_id *)BPF_FUNC_skc_to_mptcp_sock, 0))
+		struct mptcp_sock *whole = (void *)sk;
+		if (!field_exists(whole->first))
 			return 0;
-		struct mptcp_sock *mptcp = as_mptcp(sk);
-		if (!mptcp)
-			return 0;
-		sk = mptcp->first; /* the one that the wire sees */
-		if (!sk)
-			return 0;
-	}
-	struct state *s = storage_get(&sockets, sk, 0, CREATE);
-	if (!s) {
-		__sync_fetch_and_add(&lost, 1);
+		u64 first = 0;
+		READ(first, whole, first);
+		if (first)
+			map_update(&parts_of_mptcp, &first, &o, 0);
 		return 0;
 	}
-	if (s->owner.pid)
+	found(sk, &o, sk->__sk_common.skc_state);
+	return 0;
+}
+
+/* And after that: the sockets of TCP that no file names. */
+SEC("iter/tcp")
+int seed_parts(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *sk = ctx->sk_common;
+	u64 key = (u64)sk;
+	struct owner *o;
+
+	if (!sk)
 		return 0;
-	s->owner.pid = task->tgid;
-	s->owner.uid = task->cred->uid.val;
-	s->owner.start = task->group_leader->start_boottime;
-	s->owner.execs = task->group_leader->self_exec_id;
-	if (!s->direction)
-		s->direction = sk->__sk_common.skc_state == LISTENING ? LISTENS : FOUND;
+	o = map_lookup(&parts_of_mptcp, &key);
+	if (o)
+		found(sk, o, sk->skc_state);
 	return 0;
 }
 
