@@ -180,15 +180,19 @@ func (t *traced) close() {
 
 func (t *traced) run(ctx context.Context, emit collectors.Emit) error {
 	defer t.close()
-	t.track = newTracker(emit, t.env.Stats, eventv1.Rung_RUNG_EBPF)
-	t.tasks = newTasks(t.env)
-	t.syncClock()
-	t.track.ownAddresses()
+	t.prepare(emit)
 	if err := t.look(); err != nil {
 		return err
 	}
 	t.last = t.now
 	return t.ring.Read(ctx, t.handle, t.afterRead)
+}
+
+func (t *traced) prepare(emit collectors.Emit) {
+	t.track = newTracker(emit, t.env.Stats, eventv1.Rung_RUNG_EBPF)
+	t.tasks = newTasks(t.env)
+	t.syncClock()
+	t.track.ownAddresses()
 }
 
 // syncClock relates the clock of the records to the wall clock.

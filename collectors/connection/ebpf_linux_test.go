@@ -97,4 +97,3 @@ func checkExact(t *testing.T, found []*eventv1.Connection, n, out, in int) {
 		t.Errorf("ends that never were: %v", seen)
 	}
 }
-
