@@ -29,8 +29,9 @@ type two struct {
 const (
 	nearIPv4, farIPv4 = "192.0.2.1", "192.0.2.2"
 	nearIPv6, farIPv6 = "2001:db8::1", "2001:db8::2"
-	nobody            = "192.0.2.9"    // has no hardware address
-	silent            = "203.0.113.9"  // swallowed on the way
+	nobody            = "192.0.2.9"   // has no hardware address
+	silent            = "203.0.113.9" // swallowed on the way
+	noWay             = "2001:db8:1::9"
 	refusedByRouter   = "198.51.100.9" // said to be unreachable
 )
 
@@ -145,6 +146,7 @@ func failures(w *two) []failure {
 		{"no answer", silent, 4001, time.Minute, nil, syscall.ETIMEDOUT, eventv1.Outcome_OUTCOME_TIMED_OUT},
 		{"the program gives up", silent, 4002, 300 * time.Millisecond, nil, os.ErrDeadlineExceeded, eventv1.Outcome_OUTCOME_ABANDONED},
 		{"said to be unreachable", refusedByRouter, 4003, 0, nil, syscall.EHOSTUNREACH, eventv1.Outcome_OUTCOME_UNREACHABLE},
+		{"no way", noWay, 4005, time.Minute, nil, syscall.ENETUNREACH, eventv1.Outcome_OUTCOME_UNREACHABLE},
 		{"nobody on the cable", nobody, 4004, 0, nil, syscall.EHOSTUNREACH, eventv1.Outcome_OUTCOME_UNREACHABLE},
 		{"closed", farIPv4, serve(func(net.Conn) {}), time.Minute, read, nil, eventv1.Outcome_OUTCOME_ESTABLISHED},
 		{"reset by the other end", farIPv4, serve(func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }), time.Minute, read, syscall.ECONNRESET, eventv1.Outcome_OUTCOME_RESET},

@@ -8,4 +8,7 @@ import "testing"
 // and what its verifier takes, are other ones there.
 func TestVMConnections(t *testing.T) {
 	t.Run("tcp", TestEBPFSeesEveryConnection)
+	t.Run("outcomes", TestEBPFOutcomes)
+	t.Run("udp", TestEBPFCountsUDP)
+	t.Run("found", TestEBPFFindsWhatWasThere)
 }

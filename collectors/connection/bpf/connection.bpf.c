@@ -9,6 +9,7 @@
  * listener has. UDP has no states: its packets are counted where they pass the
  * socket's cgroup, and told when the socket is closed.
  */
+#define RING_BYTES (1 << 20) /* some 6,000 connections that end between two reads */
 #include "program.h"
 
 struct in6_addr {
@@ -120,6 +121,9 @@ enum {
 
 	CLAIMED = 1, /* the owner is who used it, not only who made it */
 	SEVERAL = 2, /* it spoke with more than one */
+	CALLING = 4, /* a call that TCP has not made yet: where it has no way, it never does */
+
+	NO_WAY = 101, /* ENETUNREACH */
 };
 
 /* Whose a socket is. start and execs name a program in a process that had many. */
@@ -133,7 +137,7 @@ struct state {
 	u64 began, established;
 	u64 bytes_out, bytes_in; /* UDP only, from here */
 	u32 packets_out, packets_in;
-	u64 remote[2];
+	u64 remote[2], local[2]; /* remote also of a call that TCP has not made yet */
 	u16 remote_port, local_port; /* in the order of the network */
 	u8 direction, flags, family, pad;
 	u32 rtt_max;
@@ -402,10 +406,49 @@ INLINE int used(struct bpf_sock_addr *c)
 	return 1;
 }
 
+/*
+ * A call for which there is no way ends before TCP changes the socket's state, so
+ * it is noted here, and told when the socket is closed and never called again.
+ */
+INLINE struct state *called(struct bpf_sock_addr *c, u8 family)
+{
+	if (c->protocol != TCP || !c->sk)
+		return 0;
+	struct state *s = storage_get(&sockets, c->sk, 0, CREATE);
+	if (!s) {
+		__sync_fetch_and_add(&lost, 1);
+		return 0;
+	}
+	begin(s, OUTBOUND);
+	s->flags = CALLING;
+	s->family = family;
+	s->remote_port = c->user_port;
+	own(&s->owner);
+	return s;
+}
+
 SEC("cgroup/connect4")
-int on_connect4(struct bpf_sock_addr *c) { return used(c); }
+int on_connect4(struct bpf_sock_addr *c)
+{
+	struct state *s = called(c, IPV4);
+
+	if (s)
+		s->remote[0] = c->user_ip4;
+	return used(c);
+}
+
 SEC("cgroup/connect6")
-int on_connect6(struct bpf_sock_addr *c) { return used(c); }
+int on_connect6(struct bpf_sock_addr *c)
+{
+	struct state *s = called(c, IPV6);
+
+	if (s) {
+		s->remote[0] = (u64)c->user_ip6[1] << 32 | c->user_ip6[0];
+		s->remote[1] = (u64)c->user_ip6[3] << 32 | c->user_ip6[2];
+	}
+	return used(c);
+}
+
 SEC("cgroup/sendmsg4")
 int on_sendmsg4(struct bpf_sock_addr *c) { return used(c); }
 SEC("cgroup/sendmsg6")
@@ -440,9 +483,11 @@ INLINE bool headers_of(struct __sk_buff *skb, struct headers *h)
 	return 1;
 }
 
-INLINE void meet(struct state *s, const u64 *now, u16 remote_port, u16 local_port, u8 family)
+INLINE void meet(struct state *s, const u64 *now, const u64 *local, u16 remote_port, u16 local_port, u8 family)
 {
 	s->local_port = local_port;
+	s->local[0] = local[0];
+	s->local[1] = local[1];
 	if (!s->packets_in && !s->packets_out) {
 		s->remote[0] = now[0];
 		s->remote[1] = now[1];
@@ -477,11 +522,11 @@ INLINE int packet(struct __sk_buff *skb, bool in)
 	u32 packets = skb->gso_segs ? skb->gso_segs : 1;
 	u64 bytes = skb->len > h.bytes ? skb->len - h.bytes : 0;
 	if (in) {
-		meet(s, h.source, h.ports[0], h.ports[1], h.family);
+		meet(s, h.source, h.destination, h.ports[0], h.ports[1], h.family);
 		__sync_fetch_and_add(&s->bytes_in, bytes);
 		__sync_fetch_and_add(&s->packets_in, packets);
 	} else {
-		meet(s, h.destination, h.ports[1], h.ports[0], h.family);
+		meet(s, h.destination, h.source, h.ports[1], h.ports[0], h.family);
 		__sync_fetch_and_add(&s->bytes_out, bytes);
 		__sync_fetch_and_add(&s->packets_out, packets);
 	}
@@ -493,6 +538,7 @@ int on_egress(struct __sk_buff *skb) { return packet(skb, 0); }
 SEC("cgroup_skb/ingress")
 int on_ingress(struct __sk_buff *skb) { return packet(skb, 1); }
 
+/* What was counted here, and not by the kernel. */
 INLINE void describe_udp(struct connection *c, struct state *s)
 {
 	c->kind = KIND_UDP;
@@ -509,19 +555,25 @@ INLINE void describe_udp(struct connection *c, struct state *s)
 	c->local_port = swapped(s->local_port);
 	c->remote_port = swapped(s->remote_port);
 	__builtin_memcpy(c->remote, s->remote, sizeof(c->remote));
+	__builtin_memcpy(c->local, s->local, sizeof(c->local));
 }
 
 SEC("cgroup/sock_release")
 int on_release(struct bpf_sock *sk)
 {
-	if (sk->protocol != UDP)
+	if (sk->protocol != UDP && sk->protocol != TCP)
 		return 1;
 	struct state *s = storage_get(&sockets, sk, 0, 0);
-	if (!s || !(s->packets_in | s->packets_out))
+	if (!s || !(sk->protocol == TCP ? s->flags & CALLING : s->packets_in | s->packets_out))
 		return 1;
 	struct connection c = {};
 	describe_udp(&c, s);
 	c.cookie = socket_cookie(sk);
+	if (sk->protocol == TCP) {
+		c.kind = KIND_TCP;
+		c.state = SYN_SENT;
+		c.error = NO_WAY;
+	}
 	tell(&c, sizeof(c));
 	return 1;
 }
