@@ -31,13 +31,15 @@ func startTraced(t *testing.T) *running {
 	return r
 }
 
-func TestEBPFSeesEveryConnection(t *testing.T) {
+func TestEBPFSeesEveryConnection(t *testing.T) { ebpfSeesEvery(t, 300) }
+
+func ebpfSeesEvery(t *testing.T, n int) {
 	for _, tt := range []struct{ name, network, address string }{
 		{"IPv4", "tcp4", "127.0.0.1:0"},
 		{"IPv6", "tcp6", "[::1]:0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			const n, out, in = 300, 1000, 5000
+			const out, in = 1000, 5000
 			r := startTraced(t)
 			l, port := listenTCP(t, tt.network, tt.address)
 			for i := range n {
