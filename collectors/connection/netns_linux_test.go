@@ -75,24 +75,34 @@ func (w *two) set(key, value string) {
 	}
 }
 
-// in runs f in a namespace: what sockets it opens are that one's.
+// in runs f in a namespace: what sockets it opens are that one's. The thread goes
+// back, for it may be the one that /proc/net is about.
 func (w *two) in(ns string, f func()) {
 	w.t.Helper()
-	var wait sync.WaitGroup
-	wait.Go(func() {
-		runtime.LockOSThread() // and the thread ends with the goroutine
-		fd, err := unix.Open("/run/netns/"+ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			err = unix.Setns(fd, unix.CLONE_NEWNET)
-			unix.Close(fd)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	defer unix.Close(home)
+	there, err := unix.Open("/run/netns/"+ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	defer unix.Close(there)
+	if err := unix.Setns(there, unix.CLONE_NEWNET); err != nil {
+		w.t.Error(err)
+		return
+	}
+	defer func() {
+		if err := unix.Setns(home, unix.CLONE_NEWNET); err != nil {
+			panic(err) // nothing after this can be trusted
 		}
-		if err != nil {
-			w.t.Errorf("enter %s: %v", ns, err)
-			return
-		}
-		f()
-	})
-	wait.Wait()
+	}()
+	f()
 }
 
 func (w *two) listen(address string) (l net.Listener, port uint16) {
