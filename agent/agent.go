@@ -53,6 +53,9 @@ type Options struct {
 	Linger, FirstReconnect time.Duration
 	// Ready is called once, when collectors run.
 	Ready func()
+	// Alive is called after each account of itself that went through filter and
+	// spool, so it stays away when one of them hangs; nil: nobody listens.
+	Alive func()
 }
 
 // Agent is a configured pipeline. Use New.
@@ -257,6 +260,9 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 			a.keepEpoch(time.Now())
 			a.refreshDevice()
 			a.health(false)
+			if a.o.Alive != nil {
+				a.o.Alive()
+			}
 		}
 	}
 }

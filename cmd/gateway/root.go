@@ -135,12 +135,13 @@ func (s *shared) settings() (configs.Gateway, error) {
 	if file == "" {
 		file = configs.DefaultGatewayFile()
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return configs.GatewayDefaults(), nil
+			set := configs.GatewayDefaults()
+			return set, ours(set.DataDir)
 		}
 	}
 	set, faults := configs.LoadGateway(file)
 	if len(faults) == 0 {
-		return set, nil
+		return set, ours(set.DataDir)
 	}
 	for _, f := range faults {
 		fmt.Fprintln(os.Stderr, f)
@@ -189,9 +190,11 @@ func (r *room) duties() *duties.Duties {
 
 func (r *room) ca() (*access.CA, error) { return access.OpenCA(r.set.CADir) }
 
-// operator is the account that runs the command, for the audit log.
+// operator is who runs the command, for the audit log. sudo tells the person behind
+// the service's account. Who has that account can tell anything here, and could as
+// well write the log itself.
 func operator() string {
-	if name := os.Getenv("SUDO_USER"); name != "" && os.Geteuid() == 0 {
+	if name := os.Getenv("SUDO_USER"); name != "" {
 		return name + " (sudo)"
 	}
 	u, err := user.Current()
