@@ -56,6 +56,7 @@ func TestKillProgramRows(t *testing.T) {
 	for _, row := range []ruleRow{
 		{"signer at a level of other keys", Linux, ProgramSigner, Prefix, "Acme", ""},
 		{"software at a level of other keys", Linux, Software, Generalised, "Acme", ""},
+		{"another attribute that begins with CN", Linux, ProgramSigner, Generalised, "CNAM=Mac Developer: Acme", "CNAM=Mac Developer: Acme"},
 		{"signer with a control", Linux, ProgramSigner, Generalised, "Acme\tInc", "Acme\tInc"},
 		{"signer with an escape", Linux, ProgramSigner, Generalised, "Acme 100%25", "Acme 100%25"},
 		{"signer with the host's name", Linux, ProgramSigner, Generalised, "Berlin-12 Inc", "<person>"},
