@@ -14,8 +14,8 @@ func TestKillDeviceRows(t *testing.T) {
 		{"serial at a level of other keys", Linux, DeviceSerial, Prefix, "PF-3ABC", ""},
 		{"asset id at a level of other keys", Linux, AssetID, Prefix, "NB-1", ""},
 		{"only blanks go at the ends of a name", Linux, DeviceName, Hashed, " mainz-t .corp.example", keys.make(purposeDevice, "mainz-t")},
-		{"longest SSID", Linux, WifiSSID, Cleartext, strings.Repeat("x", maxSSID), strings.Repeat("x", maxSSID)},
-		{"a longer one", Linux, WifiSSID, Cleartext, strings.Repeat("x", maxSSID+1), ""},
+		{"longest SSID", Linux, WifiSSID, Cleartext, strings.Repeat("x", 255), strings.Repeat("x", 255)},
+		{"a longer one", Linux, WifiSSID, Cleartext, strings.Repeat("x", 256), ""},
 		{"BSSID with blanks", Linux, WifiBSSID, Cleartext, "A4 CF 12 34 56 78", "a4:cf:12:34:56:78"},
 		{"BSSID with an exclamation mark", Linux, WifiBSSID, Cleartext, "A4!CF!12!34!56!78", ""},
 	} {

@@ -56,9 +56,11 @@ func TestKillProgramRows(t *testing.T) {
 	for _, row := range []ruleRow{
 		{"signer at a level of other keys", Linux, ProgramSigner, Prefix, "Acme", ""},
 		{"software at a level of other keys", Linux, Software, Generalised, "Acme", ""},
+		{"another attribute that begins with CN", Linux, ProgramSigner, Generalised, "CNAM=Mac Developer: Acme", "CNAM=Mac Developer: Acme"},
 		{"signer with a control", Linux, ProgramSigner, Generalised, "Acme\tInc", "Acme\tInc"},
 		{"signer with an escape", Linux, ProgramSigner, Generalised, "Acme 100%25", "Acme 100%25"},
 		{"signer with the host's name", Linux, ProgramSigner, Generalised, "Berlin-12 Inc", "<person>"},
+		{"one invalid byte at cleartext", Linux, ProgramName, Cleartext, "\xff", "\ufffd"},
 		{"invalid bytes at cleartext", Linux, ProgramName, Cleartext, "a\xffb", "a\ufffdb"},
 		{"nothing is in no list", Linux, Domains, List, "", ""},
 	} {
@@ -138,9 +140,10 @@ func TestKillBucketsInOneLife(t *testing.T) {
 	}
 }
 
-// TestKillLettersAtTheEdge: a letter behind the Cherokee capitals is none.
+// TestKillLettersAtTheEdge: a letter behind the Cherokee capitals is none, and
+// only blanks go at the ends.
 func TestKillLettersAtTheEdge(t *testing.T) {
-	for in, want := range map[string]string{"\u13f5": "\u13f5", "\u13fd": "\u13f5", "\u13f6": "\u13f6", "\uabbf": "\u13ef", "\u139f": "\u139f"} {
+	for in, want := range map[string]string{"\u13f5": "\u13f5", "\u13fd": "\u13f5", "\u13f6": "\u13f6", "\uabbf": "\u13ef", "\u139f": "\u139f", " Mañana-Tut ": "mañana-tut"} {
 		if got := Canonical(in); got != want {
 			t.Errorf("Canonical(%+q) = %+q; want %+q", in, got, want)
 		}

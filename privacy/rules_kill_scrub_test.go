@@ -66,6 +66,7 @@ func TestKillScrub(t *testing.T) {
 		{"8.3 form of four signs within a word", "li", "/opt/xli~1/x", "/opt/xli~1/x"},
 		{"8.3 form of seven signs within a word", "smith", "xsmith~1", "xsmith~1"},
 		{"8.3 form of eight signs within a word", "smith", "xsmith~12", "x<id>"},
+		{"address with two kinds of signs in its name", "ma.an_sm@x.example", "ma.an_sm tools", "<id> tools"},
 		{"address whose name has one letter", "j@x.example", "mail j@x.example", "mail <id>"},
 		{"a letter whose second byte is 0x80", "рита", "из рита", "из <id>"},
 	} {

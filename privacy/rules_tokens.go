@@ -119,7 +119,7 @@ func shortStem(name string) string {
 
 // machineWords are the words with which Windows begins the names that it makes.
 // They say nothing of a person and stand in many programs' names.
-var machineWords = [...]string{"desktop", "laptop", "win"}
+var machineWords = [...]string{"desktop", "laptop"} // "win" has too few letters for a token
 
 // hostTokens is tokensOf for the name of the host. The domain behind its first
 // label is no part of it: it is the company's, or a word such as "local". Of a
