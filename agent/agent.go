@@ -168,14 +168,14 @@ func (a *Agent) Run(ctx context.Context) error {
 	spooling := begin(ctx, a.spool.Run)
 	delivering := begin(ctx, func(ctx context.Context) error { a.deliver(ctx); return nil })
 	piping := begin(ctx, func(ctx context.Context) error { a.pipe.run(ctx); return nil })
+	a.apply(ctx, a.loaded)
+	// Who asks meanwhile waits: an answer before the policy is in force would be wrong.
 	serving := begin(ctx, func(ctx context.Context) error {
 		if views != nil {
 			views.Serve(ctx, a.answer)
 		}
 		return nil
 	})
-
-	a.apply(ctx, a.loaded)
 	changed := make(chan struct{}, 1)
 	watching := begin(ctx, func(ctx context.Context) error { a.watch(ctx, changed); return nil })
 	if a.o.Ready != nil {
