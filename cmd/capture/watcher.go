@@ -80,6 +80,10 @@ func play(ctx context.Context, role string) error {
 	switch kind {
 	case "process":
 		return watchProcesses(ctx, arg, ready, out)
+	case "ticker":
+		return tick(ctx, ready)
+	case "glance":
+		return glance(ctx, ready)
 	case "poller":
 		return pollProcesses(ctx, ready, out)
 	case "connection":

@@ -59,7 +59,7 @@ type diag struct {
 func openDiag(env collectors.Env) (source, error) { return newDiag(env, closedBuffer) }
 
 func newDiag(env collectors.Env, buffer int) (*diag, error) {
-	closed, err := netlink.Open(unix.NETLINK_SOCK_DIAG, closedGroups, buffer)
+	closed, err := netlink.OpenPolled(unix.NETLINK_SOCK_DIAG, closedGroups, buffer)
 	if err != nil {
 		return nil, fmt.Errorf("closed connections: %w", err)
 	}
