@@ -60,6 +60,9 @@ type Options struct {
 	// Rest is called when the rush of the start is over, and after each account of
 	// itself: what was needed then is not needed now. nil: nobody does.
 	Rest func()
+	// Alive is called after each account of itself that went through filter and
+	// spool, so it stays away when one of them hangs; nil: nobody listens.
+	Alive func()
 }
 
 // Agent is a configured pipeline. Use New.
@@ -69,6 +72,7 @@ type Agent struct {
 	loader *configs.Loader
 	start  time.Time
 	local  func() time.Time // in the device's zone
+	zone   func() (*time.Location, string)
 
 	// boot are the settings of the start: where the gateway is and where files lie
 	// is followed only by a restart.
@@ -83,22 +87,23 @@ type Agent struct {
 
 	sessions collectors.Sessions // nil in a build without behaviour collectors
 
-	mu     sync.Mutex // guards what follows
-	loaded *configs.Loaded
-	ident  *identity.Identity
-	keeper *identity.Keeper
-	keyErr string
-	since  time.Time // when the policy in force took effect
-	people []string  // identities that the filter in force knows
-	epoch  privacy.Epoch
-	keys   *privacy.Pseudonyms // of the filter in force
+	mu       sync.Mutex // guards what follows
+	loaded   *configs.Loaded
+	ident    *identity.Identity
+	keeper   *identity.Keeper
+	keyErr   string
+	since    time.Time // when the policy in force took effect
+	people   []string  // identities that the filter in force knows
+	zoneText string    // tells the zone of the filter in force from others
+	epoch    privacy.Epoch
+	keys     *privacy.Pseudonyms // of the filter in force
 
 	saidLoose atomic.Bool // that keys are not locked was told
 }
 
 // New reads the settings and opens the spool. It starts nothing.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Log, start: time.Now(), local: localNow}
+	a := &Agent{o: o, log: o.Log, start: time.Now(), local: localNow, zone: localZone}
 	a.loader = configs.NewLoader(o.Paths, o.LastGoodDir)
 	if err := a.loader.ApplyOverrides(o.Overrides); err != nil {
 		return nil, err
@@ -262,8 +267,11 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 			a.replan(ctx)
 		case <-tick.C:
 			a.keepEpoch(time.Now())
-			a.refreshPeople()
+			a.refreshDevice()
 			a.health(false)
+			if a.o.Alive != nil {
+				a.o.Alive()
+			}
 			a.rest()
 		case <-settled.C:
 			a.rest()

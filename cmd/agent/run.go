@@ -89,11 +89,15 @@ func (s *shared) run(ctx context.Context, f runFlags) error {
 			}
 			shed()
 			log.Info("agent started", "version", version, "pid", os.Getpid())
+			notify(stateReady)
 		},
+		Alive: func() { notify(stateAlive) },
 	})
 	if err != nil {
 		return fail(exitFailure, err)
 	}
+	stopping := context.AfterFunc(ctx, func() { notify(stateStopping) })
+	defer stopping()
 	return fail(exitFailure, a.Run(ctx))
 }
 

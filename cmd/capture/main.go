@@ -30,6 +30,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"process", processPart},
+		{"connection", connectionPart},
 		{"footprint", footprintPart},
 	}
 }

@@ -86,6 +86,16 @@ func play(ctx context.Context, role string) error {
 		return glance(ctx, ready)
 	case "poller":
 		return pollProcesses(ctx, ready, out)
+	case "connection":
+		return watchConnections(ctx, arg, ready, out)
+	case "netpoller":
+		return pollConnections(ctx, ready, out)
+	case "become":
+		return become(arg)
+	case "serve":
+		return serveNet(ctx, out)
+	case "call":
+		return callNet(arg, out)
 	}
 	return fmt.Errorf("no role %q", role)
 }

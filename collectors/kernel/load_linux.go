@@ -100,7 +100,7 @@ func explain(what string, err error) error {
 	switch {
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s: refused by this kernel's verifier: %w: %w", what, collectors.ErrUnsupported, refused.Cause)
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) || !capable():
 		return fmt.Errorf("%s: %w; hint: it needs CAP_BPF and CAP_PERFMON, for sockets CAP_NET_ADMIN too, and no kernel lockdown", what, collectors.ErrDenied)
 	}
 	return fmt.Errorf("%s: %w: %w", what, collectors.ErrUnsupported, err)
