@@ -32,6 +32,10 @@ import (
 // not depend on what people do.
 const healthEvery = 5 * time.Minute
 
+// settledAfter is when the rush of the start is over: enrolment, the first
+// connection, the lists of all that runs and is installed.
+const settledAfter = 15 * time.Second
+
 // Options is what an agent is made of.
 type Options struct {
 	Version string
@@ -53,6 +57,9 @@ type Options struct {
 	Linger, FirstReconnect time.Duration
 	// Ready is called once, when collectors run.
 	Ready func()
+	// Rest is called when the rush of the start is over, and after each account of
+	// itself: what was needed then is not needed now. nil: nobody does.
+	Rest func()
 	// Alive is called after each account of itself that went through filter and
 	// spool, so it stays away when one of them hangs; nil: nobody listens.
 	Alive func()
@@ -231,6 +238,8 @@ func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
 func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
+	settled := time.NewTimer(settledAfter)
+	defer settled.Stop()
 	var quiet quietTimer
 	quiet.follow(a.loaded.Settings.Privacy.Quiet)
 	defer quiet.stop()
@@ -263,7 +272,16 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 			if a.o.Alive != nil {
 				a.o.Alive()
 			}
+			a.rest()
+		case <-settled.C:
+			a.rest()
 		}
+	}
+}
+
+func (a *Agent) rest() {
+	if a.o.Rest != nil {
+		a.o.Rest()
 	}
 }
 
