@@ -57,6 +57,8 @@ type Env struct {
 	Asset    Asset
 	Version  string // of this agent
 	Memory   Memory // nil: none, as where the events go nowhere
+	// Names is where the collector of names tells the others what it saw; nil: nobody asks.
+	Names *Names
 	// Sessions is how what goes on in people's sessions is seen. nil: no service
 	// runs here, or the system needs none.
 	Sessions Sessions

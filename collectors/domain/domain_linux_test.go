@@ -1,0 +1,218 @@
+package domain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/discreet-agent/discreet/collectors"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+// calls is what a client does in one test, and how many of each kind a source
+// may miss of a hundred.
+type calls struct {
+	role string // of play
+	miss map[string]int
+}
+
+func (c calls) each(do func(what string, n int)) {
+	for part := range strings.SplitSeq(c.role, ",") {
+		what, count, _ := strings.Cut(part, ":")
+		var n int
+		fmt.Sscan(count, &n)
+		do(what, n)
+	}
+}
+
+var sources = map[string]eventv1.NameSource{
+	"udp": eventv1.NameSource_NAME_SOURCE_DNS, "tcp": eventv1.NameSource_NAME_SOURCE_DNS,
+	"nx":  eventv1.NameSource_NAME_SOURCE_DNS,
+	"tls": eventv1.NameSource_NAME_SOURCE_SNI, "split": eventv1.NameSource_NAME_SOURCE_SNI,
+	"quic": eventv1.NameSource_NAME_SOURCE_QUIC,
+}
+
+// seesEach runs real calls past a rung and compares what it told with them.
+func seesEach(t *testing.T, rung eventv1.Rung, c calls) {
+	serve(t)
+	const uid = 4242
+	var path string
+	s, stats := collect(t, rung, func() { path = client(t, uid, c.role) }, func(s *seen) bool {
+		all := true
+		c.each(func(what string, n int) { all = all && s.count(what, n) >= n-n*c.miss[what]/100 })
+		return all
+	})
+	c.each(func(what string, n int) {
+		missing := 0
+		for i := range n {
+			events := s.of(nameOf(what, i))
+			if len(events) == 0 {
+				missing++
+				continue
+			}
+			if len(events) > 1 {
+				t.Errorf("%s %d: %d events; want 1", what, i, len(events))
+			}
+			check(t, rung, what, events[0], path, "4242")
+		}
+		if missing > n*c.miss[what]/100 {
+			t.Errorf("%s: %d of %d not seen", what, missing, n)
+		}
+	})
+	if stats.Lost() != 0 || stats.Note() != "" {
+		t.Errorf("lost %d, note %q; want none", stats.Lost(), stats.Note())
+	}
+}
+
+func check(t *testing.T, rung eventv1.Rung, what string, e *eventv1.Event, path, sid string) {
+	t.Helper()
+	d := e.GetDomainSeen()
+	if d.Source != sources[what] {
+		t.Errorf("%s: source %v; want %v", what, d.Source, sources[what])
+	}
+	if rcode := map[string]uint32{"nx": 3}[what]; d.Rcode != rcode {
+		t.Errorf("%s: rcode %d; want %d", what, d.Rcode, rcode)
+	}
+	if asked := d.Source == eventv1.NameSource_NAME_SOURCE_DNS; (d.LatencyUs > 0) != asked {
+		t.Errorf("%s: latency %d us; want one: %v", what, d.LatencyUs, asked)
+	}
+	if rung != eventv1.Rung_RUNG_EBPF {
+		if d.Program != nil || d.User != nil {
+			t.Errorf("%s: has a program or a user; this rung does not know", what)
+		}
+		return
+	}
+	if d.GetProgram().GetPath() != path || d.GetProgram().GetName() != "client" || d.GetUser().GetSid() != sid {
+		t.Errorf("%s: program %q at %q of %q; want client at %q of %q", what, d.GetProgram().GetName(), d.GetProgram().GetPath(), d.GetUser().GetSid(), path, sid)
+	}
+}
+
+func (s *seen) count(what string, n int) (found int) {
+	for i := range n {
+		if len(s.of(nameOf(what, i))) > 0 {
+			found++
+		}
+	}
+	return found
+}
+
+func TestSeesEachCall(t *testing.T) {
+	const role = "udp:200,tcp:30,nx:20,tls:50,quic:30"
+	tests := []struct {
+		rung eventv1.Rung
+		calls
+	}{
+		{eventv1.Rung_RUNG_EBPF, calls{role: role + ",split:20"}},
+		// A filter that remembers nothing passes no parts.
+		{eventv1.Rung_RUNG_PACKET, calls{role: role}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.rung.String(), func(t *testing.T) { seesEach(t, tt.rung, tt.calls) })
+	}
+}
+
+// capabilities returns the line of the calling thread's effective capabilities.
+func capabilities(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", unix.Gettid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "Cap") && !strings.HasPrefix(line, "CapBnd") || strings.HasPrefix(line, "NoNewPrivs") {
+			out = append(out, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// TestDecoderHasNoCapability looks at the very thread on which a source hands
+// out its packets.
+func TestDecoderHasNoCapability(t *testing.T) {
+	before := capabilities(t)
+	src := &spy{look: func() string { return capabilities(t) }}
+	c := &Collector{env: collectors.Env{Stats: &collectors.Stats{}}}
+	if err := c.watch(t.Context(), src, func(*eventv1.Event) {}); err != nil {
+		t.Fatal(err)
+	}
+	const none = "0000000000000000"
+	want := fmt.Sprintf("CapInh: %s, CapPrm: %s, CapEff: %s, CapAmb: %s, NoNewPrivs: 1", none, none, none, none)
+	if src.saw != want {
+		t.Errorf("the decoder's thread has %s; want %s", src.saw, want)
+	}
+	if after := capabilities(t); after != before {
+		t.Errorf("another thread has %s; want %s as before", after, before)
+	}
+	// The system takes it away a moment after its goroutine has ended.
+	var err error
+	for range 1000 {
+		if _, err = os.Stat(fmt.Sprintf("/proc/self/task/%d", src.thread)); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("the decoder's thread is still there (%v); want it gone", err)
+}
+
+// TestDecoderOpensNothingNew: what the collector needs rights for it has opened
+// before, and the thread could not open it.
+func TestDecoderOpensNothingNew(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to have something to lose (capabilities(7))")
+	}
+	err := withoutCapabilities(func() error {
+		_, err := openPackets()
+		return err
+	})
+	if !errors.Is(err, unix.EPERM) {
+		t.Errorf("openPackets() without capabilities = %v; want %v", err, unix.EPERM)
+	}
+}
+
+// spy is a source that looks at the thread that reads it.
+type spy struct {
+	fake
+	look   func() string
+	saw    string
+	thread int
+}
+
+func (s *spy) read(context.Context, func(*packet), func(program), func(int64) error) error {
+	s.saw, s.thread = s.look(), unix.Gettid()
+	return nil
+}
+
+func TestCgroupRoot(t *testing.T) {
+	tests := []struct {
+		name, mounts, want string
+		err                error
+	}{
+		{"beside version 1", "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n", "/sys/fs/cgroup/unified", nil},
+		{"alone", "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n", "/sys/fs/cgroup", nil},
+		{"a part of it", "30 23 0:26 /machine /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "", collectors.ErrUnsupported},
+		{"version 1 alone", "30 23 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n", "", collectors.ErrUnsupported},
+		{"nothing", "", "", collectors.ErrUnsupported},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			proc := t.TempDir()
+			if err := os.MkdirAll(filepath.Join(proc, "self"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(proc, "self/mountinfo"), []byte(tt.mounts), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := cgroupRoot(proc); got != tt.want || !errors.Is(err, tt.err) {
+				t.Errorf("cgroupRoot() = %q, %v; want %q, %v", got, err, tt.want, tt.err)
+			}
+		})
+	}
+}
