@@ -8,7 +8,7 @@ import (
 // Bounds of a DNS message: whoever can send one decides what stands in it. With
 // them no message costs more than some tens of microseconds, whatever its size.
 const (
-	maxName    = 255 // RFC 1035 2.3.4
+	maxName    = 253 // RFC 1035 2.3.4, without what the wire has around it
 	maxHops    = 16  // compression pointers in one name
 	maxRecords = 64  // answers that are looked at
 	maxAddrs   = 8   // addresses that are kept
@@ -87,11 +87,11 @@ func appendName(dst, b []byte, at int) ([]byte, int) {
 			}
 			return dst, end
 		case c < 64:
-			if at+1+c > len(b) || len(dst)+1+c > maxName {
-				return dst, 0
-			}
 			if len(dst) > 0 {
 				dst = append(dst, '.')
+			}
+			if at+1+c > len(b) || len(dst)+c > maxName {
+				return dst, 0
 			}
 			for _, x := range b[at+1 : at+1+c] {
 				dst = append(dst, nameByte(x))

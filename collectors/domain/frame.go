@@ -30,9 +30,11 @@ func parseFrame(b []byte, out bool, p *packet) bool {
 	port := p.flow.remote.Port()
 	switch {
 	case protocol == protocolUDP:
-		if size := int(binary.BigEndian.Uint16(b[4:])); size >= 8 && size < len(b) {
-			b = b[:size]
+		size := int(binary.BigEndian.Uint16(b[4:]))
+		if size < 8 {
+			return false
 		}
+		b = b[:min(size, len(b))]
 		p.data = b[8:]
 		return p.kindUDP(out, port)
 	case protocol == protocolTCP && len(b) >= 20:

@@ -189,11 +189,12 @@ func cryptoFrames(p *pieces, b []byte) {
 
 // call is one connection whose ClientHello is awaited or was read.
 type call struct {
-	opener *opener
-	dcid   []byte // that the keys are from
-	pieces pieces
-	random []byte // of the ClientHello that was read: a repeated one is not told again
-	seen   int64
+	opener  *opener
+	dcid    []byte // that the keys are from, and the version
+	version uint32
+	pieces  pieces
+	random  []byte // of the ClientHello that was read: a repeated one is not told again
+	seen    int64
 }
 
 // take reads one datagram of the client. It returns a ClientHello once it is
@@ -220,14 +221,14 @@ func (c *call) take(b []byte) (h hello, done bool) {
 
 // open takes the protection off. The keys stay those of the first packet, also
 // once the server has chosen another id; a packet that they do not open begins
-// another connection, or goes on after a Retry.
+// another connection, or goes on after a Retry or in another version.
 func (c *call) open(l *long) ([]byte, bool) {
 	if c.opener != nil {
 		if plain, ok := c.opener.open(l); ok {
 			return plain, true
 		}
-		if bytes.Equal(c.dcid, l.dcid) {
-			return nil, false // garbage, or another version of which the first packet follows
+		if c.version == l.version && bytes.Equal(c.dcid, l.dcid) {
+			return nil, false // garbage
 		}
 	}
 	o, err := newOpener(l.dialect, l.dcid)
@@ -236,7 +237,7 @@ func (c *call) open(l *long) ([]byte, bool) {
 	}
 	plain, ok := o.open(l)
 	if ok {
-		c.opener, c.dcid, c.pieces = o, bytes.Clone(l.dcid), pieces{}
+		c.opener, c.dcid, c.version, c.pieces = o, bytes.Clone(l.dcid), l.version, pieces{}
 	}
 	return plain, ok
 }

@@ -37,7 +37,12 @@ func (d *decoder) stream(p *packet) {
 	if s.broken {
 		return
 	}
-	if gap := int32(p.seq - s.next); gap > 0 {
+	gap := int32(p.seq - s.next)
+	if gap > 0 && uint32(gap) <= s.skip { // what is missing would not be read
+		s.skip -= uint32(gap)
+		s.next, gap = p.seq, 0
+	}
+	if gap > 0 {
 		if !s.hold(p) {
 			s.break_(d)
 		}
