@@ -71,6 +71,7 @@ type Agent struct {
 	sealed *sealedNames
 
 	sessions collectors.Sessions // nil in a build without behaviour collectors
+	called   *collectors.Names   // what one collector saw of whom programs call, for the others
 
 	mu     sync.Mutex // guards what follows
 	loaded *configs.Loaded
@@ -104,6 +105,7 @@ func New(o Options) (*Agent, error) {
 	a.spool = sp
 	a.pauses = newPauses(set.StateDir)
 	a.sessions = newSessions(set.RunDir, o.Log)
+	a.called = &collectors.Names{}
 	a.pipe = newPipeline(o.Log, sp, time.Now)
 	a.pipe.identified = a.keepIdentities
 	if a.sealed, err = openSealedNames(set.StateDir); err != nil {
