@@ -29,6 +29,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"process", processPart},
+		{"domain", domainPart},
 		{"footprint", footprintPart},
 	}
 }

@@ -235,6 +235,10 @@ func (d *decoder) initial(p *packet) {
 		c = &call{}
 	}
 	c.seen = p.at
+	const unique = 4 // bytes with which a client tells its connections apart
+	if c.random != nil && len(l.scid) >= unique {
+		return // it has said its name
+	}
 	h, done := c.take(p.data)
 	if c.opener == nil {
 		return // not decrypted: nothing to keep

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
+	"hash"
 )
 
 // The first packets of a QUIC connection, Initials, are encrypted with keys that
@@ -86,44 +87,34 @@ type opener struct {
 }
 
 func newOpener(d dialect, dcid []byte) (*opener, error) {
-	secret, err := hkdf.Extract(sha256.New, dcid, d.salt)
+	initial := hmac.New(sha256.New, d.salt) // HKDF-Extract
+	initial.Write(dcid)
+	client := expander{hmac.New(sha256.New, initial.Sum(nil))}.expand("client in", sha256.Size)
+	keys := expander{hmac.New(sha256.New, client)}
+	block, err := aes.NewCipher(keys.expand(d.key, 16))
 	if err != nil {
 		return nil, err
 	}
-	client, err := expand(secret, "client in", sha256.Size)
-	if err != nil {
-		return nil, err
-	}
-	key, err := expand(client, d.key, 16)
-	if err != nil {
-		return nil, err
-	}
-	iv, err := expand(client, d.iv, 12)
-	if err != nil {
-		return nil, err
-	}
-	mask, err := expand(client, d.hide, 16)
-	if err != nil {
-		return nil, err
-	}
-	o := &opener{iv: [12]byte(iv)}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
+	o := &opener{iv: [12]byte(keys.expand(d.iv, 12))}
 	if o.aead, err = cipher.NewGCM(block); err != nil {
 		return nil, err
 	}
-	o.mask, err = aes.NewCipher(mask)
+	o.mask, err = aes.NewCipher(keys.expand(d.hide, 16))
 	return o, err
 }
 
-// expand is HKDF-Expand-Label of TLS 1.3 without a context (RFC 8446 7.1).
-func expand(secret []byte, label string, n int) ([]byte, error) {
-	info := make([]byte, 0, 32)
-	info = append(info, byte(n>>8), byte(n), byte(len("tls13 ")+len(label)))
-	info = append(append(append(info, "tls13 "...), label...), 0)
-	return hkdf.Expand(sha256.New, secret, string(info), n)
+// expander is HKDF-Expand-Label of TLS 1.3 without a context, for at most one
+// block (RFC 8446 7.1, RFC 5869 2.3). The HMAC has the secret, and is set up once
+// for all that is made of it: that is most of the cost.
+type expander struct{ hash.Hash }
+
+func (e expander) expand(label string, n int) []byte {
+	info := make([]byte, 0, 40)
+	info = append(info, 0, byte(n), byte(len("tls13 ")+len(label)))
+	info = append(append(append(info, "tls13 "...), label...), 0, 1)
+	e.Reset()
+	e.Write(info)
+	return e.Sum(nil)[:n]
 }
 
 // open returns what is in an Initial; false: it is none of this connection. The

@@ -187,7 +187,10 @@ func TestInitials(t *testing.T) {
 		{"another one with the same empty id", seal(
 			changed(all, func(f *first) { f.scid = "" }),
 			first{version: v1, keys: "another1", dcid: "another1", frames: cryptoFrame(0, b), pad: 1100}), []string{"a.example", "b.example"}},
-		{"the other version after a negotiation", seal(all, first{version: v2, keys: "original", dcid: "original", scid: "client", frames: cryptoFrame(0, b), pad: 1100}), []string{"a.example", "b.example"}},
+		{"the other version after a negotiation", seal(all, first{version: v2, keys: "original", dcid: "original", scid: "client", frames: cryptoFrame(0, b), pad: 1100}), []string{"a.example"}},
+		{"the other version after a negotiation, with an empty id", seal(
+			changed(all, func(f *first) { f.scid = "" }),
+			first{version: v2, keys: "original", dcid: "original", frames: cryptoFrame(0, b), pad: 1100}), []string{"a.example", "b.example"}},
 		{"a version negotiation", [][]byte{[]byte("\xc0\x00\x00\x00\x00\x08original\x06client\x00\x00\x00\x01")}, nil},
 		{"an unknown version", [][]byte{append([]byte("\xc0\xff\x00\x00\x1d"), all.seal(t)[5:]...)}, nil},
 		{"a bit turned", [][]byte{broken}, nil},
