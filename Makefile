@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture crash kills mutation bench soak fuzz size deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture crash canary kills mutation bench soak fuzz size deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -71,10 +71,13 @@ vm: ## Debian's kernel 6.1 under QEMU: eBPF programs, Wi-Fi on simulated radios
 crash: ## the spool's crash simulator, 20,000 power losses
 	$(GO) test -count=1 -run Crash -v ./agent/spool
 
+canary: build ## two people of random names: spool, decrypted wire, logs, bundle, crash, store searched for them
+	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run 'TestCanaryRun|TestS08' -v ./cmd/e2e
+
 kills: build ## 50 kill -9 of the agent and 50 of the gateway under load
 	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run Kill -v ./cmd/e2e
 
-mutation: ## breaks the value rules in MUTANTS places (default 150; all), one at a time: each must turn a test red
+mutation: ## breaks the value rules in MUTANTS places (default 150; all: long), one at a time: each must turn a test red; prints the list
 	$(GO) run ./.ci/mutation $(if $(filter all,$(MUTANTS)),-all,-sample $(or $(MUTANTS),150))
 
 bench: ## ns and allocations of the filter, bytes on the wire, spool and store

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/discreet-agent/discreet/agent/identity"
@@ -23,6 +24,7 @@ import (
 	"github.com/discreet-agent/discreet/agent/view"
 	"github.com/discreet-agent/discreet/collectors"
 	"github.com/discreet-agent/discreet/configs"
+	"github.com/discreet-agent/discreet/privacy"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
@@ -38,7 +40,9 @@ type Options struct {
 	// kept over a restart; "" keeps it in memory only.
 	LastGoodDir string
 	Log         *slog.Logger
-	Specs       []collectors.Spec // nil: Builtin
+	// Recent keeps the last lines of Log for a support bundle; nil: none.
+	Recent *Recent
+	Specs  []collectors.Spec // nil: Builtin
 	// Level receives log.level of the settings whenever it changes; nil: nobody
 	// listens.
 	Level func(string)
@@ -80,6 +84,10 @@ type Agent struct {
 	keyErr string
 	since  time.Time // when the policy in force took effect
 	people []string  // identities that the filter in force knows
+	epoch  privacy.Epoch
+	keys   *privacy.Pseudonyms // of the filter in force
+
+	saidLoose atomic.Bool // that keys are not locked was told
 }
 
 // New reads the settings and opens the spool. It starts nothing.
@@ -214,6 +222,8 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 	var quiet quietTimer
 	quiet.follow(a.loaded.Settings.Privacy.Quiet)
 	defer quiet.stop()
+	turn := time.NewTimer(a.epochTimer(time.Now()))
+	defer turn.Stop()
 	a.health(a.spool.Stats().Unclean)
 	for {
 		select {
@@ -222,6 +232,10 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 		case <-changed:
 			a.apply(ctx, a.load())
 			quiet.follow(a.loaded.Settings.Privacy.Quiet)
+			turn.Reset(a.epochTimer(time.Now()))
+		case <-turn.C:
+			a.keepEpoch(time.Now())
+			turn.Reset(a.epochTimer(time.Now()))
 		case <-quiet.due():
 			a.replan(ctx)
 			quiet.follow(a.loaded.Settings.Privacy.Quiet)
@@ -231,6 +245,7 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 		case <-a.pauses.timer.C:
 			a.replan(ctx)
 		case <-tick.C:
+			a.keepEpoch(time.Now())
 			a.refreshPeople()
 			a.health(false)
 		}
@@ -240,17 +255,11 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 // apply puts settings in force: the filter first, so that nothing is collected
 // under a policy that does not filter yet, then the collectors.
 func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
-	filter, people, err := a.newFilter(l)
-	keyErr := ""
-	if err != nil {
-		keyErr = err.Error()
-		a.log.Error("no pseudonym key: what would be hashed is dropped", "err", err)
-	}
 	a.mu.Lock()
-	old := a.loaded
-	a.loaded, a.keyErr, a.since, a.people = l, keyErr, time.Now(), people
+	old, was := a.loaded, a.epoch
+	a.loaded, a.keyErr, a.since = l, "", time.Now()
 	a.mu.Unlock()
-	a.pipe.use(filter, l.Settings.Summary.Flush)
+	a.refilter(l, nextEpoch(l, was, time.Now()))
 	a.tighten(l.Policy)
 	a.replan(ctx)
 	if a.needsRestart(l.Settings) {

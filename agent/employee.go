@@ -76,7 +76,7 @@ func PageOf(l *configs.Loaded) view.Page {
 // last returns the newest records of the caller and of the device, the newest
 // last. A record that names no user where it could is shown to root only: it can
 // be of somebody else. The records' own names say whose they are, so a change of
-// the key hides older ones.
+// the key hides older ones, but for epochs that can still be named.
 func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Last, error) {
 	want := 20
 	if count != "" {
@@ -87,6 +87,7 @@ func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Las
 		want = n
 	}
 	pseudonym, clear, _, _ := a.names(l, personOf(who.UID))
+	past := a.pastNames(l, personOf(who.UID), time.Now())
 	out := view.Last{Events: []view.Sent{}}
 	out.NoUser = l.Policy.Level(privacy.Username) == privacy.Drop || l.Policy.Level(privacy.SummaryInterval) == privacy.Day
 	for _, r := range slices.Backward(a.pipe.sentRecords()) {
@@ -94,7 +95,7 @@ func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Las
 		if err != nil {
 			continue
 		}
-		own := owner != "" && (owner == pseudonym || owner == clear)
+		own := owner != "" && (owner == pseudonym || owner == clear || slices.Contains(past, owner))
 		if own || !ofPerson || ofSystem(owner) || who.Root() {
 			out.Events = append(out.Events, s)
 		}

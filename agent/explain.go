@@ -1,9 +1,7 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -75,14 +73,5 @@ func Explain(l *configs.Loaded, name string) (Explained, error) {
 	if uid := os.Getuid(); uid >= 0 { // -1 where the system has none
 		who = personOf(uint32(uid))
 	}
-	return explain(l, name, who, func(l *configs.Loaded) (*privacy.Filter, []string, error) {
-		set := l.Settings
-		if _, err := os.Lstat(filepath.Join(set.StateDir, "device.key")); errors.Is(err, fs.ErrNotExist) && set.Privacy.Pseudonym.Source() == "device_key" {
-			host, _ := os.Hostname()
-			ctx := set.Context()
-			ctx.OS, ctx.Host, ctx.Location, ctx.Identities = system, host, time.Local, people()
-			return privacy.NewFilter(l.Policy, ctx, nil), nil, errors.New("no device key has been made yet")
-		}
-		return (&Agent{}).newFilter(l)
-	})
+	return explain(l, name, who, offlineFilter)
 }

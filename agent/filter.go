@@ -1,79 +1,67 @@
 package agent
 
 import (
-	"errors"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/discreet-agent/discreet/agent/durable"
 	"github.com/discreet-agent/discreet/configs"
 	"github.com/discreet-agent/discreet/privacy"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
-// newFilter compiles the policy for this device. Where the pseudonym key cannot
-// be had the filter drops what it would hash, and the error says why. The second
-// result is the identities that it knows.
+// made is a filter, and what it was made with.
+type made struct {
+	filter *privacy.Filter
+	keys   *privacy.Pseudonyms
+	people []string // the identities that it knows
+	err    error    // why there is no key
+}
+
+// makeFilter compiles the policy for this device, with the keys of epoch e. Where
+// the pseudonym key cannot be had the filter drops what it would hash, and the
+// error says why.
+func (a *Agent) makeFilter(l *configs.Loaded, e privacy.Epoch, fresh bool) made {
+	ctx := filterContext(l)
+	ctx.Identities = people()
+	keys, err := pseudonyms(l, e, fresh)
+	return made{privacy.NewFilter(l.Policy, ctx, keys), keys, ctx.Identities, err}
+}
+
+// newFilter makes a filter as the one in force is, for somebody who looks at it.
 func (a *Agent) newFilter(l *configs.Loaded) (*privacy.Filter, []string, error) {
+	a.mu.Lock()
+	e := a.epoch
+	a.mu.Unlock()
+	m := a.makeFilter(l, e, false)
+	return m.filter, m.people, m.err
+}
+
+// offlineFilter makes a filter where no agent runs. It reads the key where it may,
+// and makes none.
+func offlineFilter(l *configs.Loaded) (*privacy.Filter, []string, error) {
+	m := (&Agent{}).makeFilter(l, nextEpoch(l, "", time.Now()), false)
+	return m.filter, m.people, m.err
+}
+
+// filterContext is what the rules know of this device, but for its people.
+func filterContext(l *configs.Loaded) privacy.Context {
 	host, _ := os.Hostname()
 	ctx := l.Settings.Context()
 	ctx.OS, ctx.Host, ctx.Location = system, host, time.Local
-	ctx.Identities = people()
-	keys, err := pseudonyms(l)
-	return privacy.NewFilter(l.Policy, ctx, keys), ctx.Identities, err
-}
-
-// pseudonyms returns the key that the settings ask for. Mode auto is tenant_key
-// where a key file is set, else device_key: a key made on this device, at first
-// use. Mode sealed takes that key too, and seals each name for the officer.
-func pseudonyms(l *configs.Loaded) (*privacy.Pseudonyms, error) {
-	p := l.Settings.Privacy.Pseudonym
-	switch p.Source() {
-	case "sealed":
-		officer, err := privacy.ReadOfficerPublic(p.OfficerKeyFile)
-		if err != nil {
-			return nil, err
-		}
-		keys, err := deviceKey(filepath.Join(l.Settings.StateDir, "device.key"))
-		return keys.SealTo(officer), err
-	case "tenant_key":
-		return privacy.ReadKeyFile(p.TenantKeyFile, p.KeyID)
-	}
-	return deviceKey(filepath.Join(l.Settings.StateDir, "device.key"))
-}
-
-// deviceKey reads the key of this device, or makes it.
-func deviceKey(file string) (*privacy.Pseudonyms, error) {
-	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
-		secret, err := privacy.NewSecret()
-		if err != nil {
-			return nil, err
-		}
-		if err := durable.WriteFile(file, secret, 0o600); err != nil {
-			return nil, err
-		}
-	}
-	return privacy.ReadKeyFile(file, "")
+	return ctx
 }
 
 // refreshPeople gives the filter the accounts that appeared since it was made.
 // The policy stays, so batches go on under the same digest.
 func (a *Agent) refreshPeople() {
 	a.mu.Lock()
-	l, known := a.loaded, a.people
+	l, known, e := a.loaded, a.people, a.epoch
 	a.mu.Unlock()
-	if slices.Equal(people(), known) {
-		return
+	if !slices.Equal(people(), known) {
+		a.refilter(l, e)
 	}
-	filter, now, _ := a.newFilter(l)
-	a.mu.Lock()
-	a.people = now
-	a.mu.Unlock()
-	a.pipe.use(filter, l.Settings.Summary.Flush)
 }
 
 // topLayer is the highest layer that decides any key.

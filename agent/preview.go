@@ -19,7 +19,7 @@ import (
 // person who asks, on her own device.
 func Preview(ctx context.Context, l *configs.Loaded, version string, before bool, show func(view.Shown)) error {
 	a := &Agent{o: Options{Version: version}, log: slog.New(slog.DiscardHandler)}
-	filter, _, err := a.newFilter(l)
+	filter, _, err := offlineFilter(l)
 	var mu sync.Mutex // guards filter, and show
 	emit := func(ev *eventv1.Event) bool {
 		mu.Lock()

@@ -69,6 +69,8 @@ func (a *Agent) answer(ctx context.Context, who view.Caller, q view.Request) (an
 		return a.Status(), nil
 	case "collectors":
 		return a.states(), nil
+	case "support":
+		return a.support(), nil
 	case "privacy_show":
 		a.mu.Lock()
 		defer a.mu.Unlock()

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"strings"
+	"time"
 
 	"github.com/discreet-agent/discreet/agent/view"
 	"github.com/discreet-agent/discreet/configs"
@@ -36,6 +37,7 @@ func (a *Agent) whoami(l *configs.Loaded, who person) (view.Whoami, error) {
 	w.UPN, w.SID = a.otherNames(l, who)
 	if pseudonym != "" {
 		w.Pseudo = append(w.Pseudo, pseudonym)
+		w.Pseudo = append(w.Pseudo, a.pastNames(l, who, time.Now())...)
 	}
 	switch l.Policy.Level(privacy.Username) {
 	case privacy.Hashed:

@@ -25,12 +25,12 @@ var mayImport = map[string][]string{
 	"docs/gen":    {"configs", "privacy", "proto/*", "agent/view"},
 	"collectors":  {"proto/*"},
 	// kernel, netlink and procfs are sources that several collectors of Linux read.
-	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/netlink", "collectors/procfs"},
+	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/netlink", "collectors/procfs"},
 	"agent/durable":             {},
 	"agent/spool":               {"privacy", "proto/*", "agent/durable"},
 	"agent/uplink":              {"privacy", "proto/*", "agent/spool"},
 	"agent/identity":            {"proto/*", "agent/durable"},
-	"agent/session":             {"collectors"},
+	"agent/session":             {"collectors", "collectors/bus"},
 	"agent/view":                {"proto/*"},
 	"agent":                     {"proto/*", "privacy", "configs", "collectors", "collectors/*", "agent/*"},
 	"gateway":                   {"proto/*"},
@@ -58,9 +58,9 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":                        {"cmd/agent", "cmd/gateway"},
 	"github.com/kardianos/service":                  {"cmd/agent"},
 	"github.com/shirou/gopsutil":                    {"collectors", "cmd/capture"},
-	"github.com/google/gopacket":                    {}, // the reference in the tests of collectors/domain: docs/decisions
+	"github.com/google/gopacket":                    {}, // the reference in the tests of collectors/domain: docs/decisions/0008
 	"github.com/quic-go/quic-go":                    {"cmd/capture"},
-	"github.com/godbus/dbus":                        {"agent/session"},
+	"github.com/godbus/dbus":                        {"agent/session", "collectors/bus", "collectors/logon", "collectors/wifi"},
 	"github.com/cilium/ebpf":                        {"collectors"},
 	"github.com/klauspost/compress":                 {"agent/uplink", "gateway/ingest"},
 	"google.golang.org/grpc":                        {"proto", "agent/uplink", "agent/identity", "gateway", "cmd/gateway"},

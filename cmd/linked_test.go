@@ -77,7 +77,7 @@ var linkedBy = map[string][]string{
 	// service asks the system's service manager; gopsutil falls back to programs
 	// of the system that our collectors do not ask for; ebpf runs a debugger in its
 	// own tests alone.
-	"os/exec": {"github.com/kardianos/service", "github.com/cilium/ebpf/internal/testutils/testmain", "github.com/shirou/gopsutil/v3/internal/common", "github.com/shirou/gopsutil/v3/net", "github.com/shirou/gopsutil/v3/process", "github.com/shirou/gopsutil/v3/cpu", "github.com/shirou/gopsutil/v3/mem"},
+	"os/exec": {"github.com/kardianos/service", "github.com/godbus/dbus/v5", "github.com/cilium/ebpf/internal/testutils/testmain", "github.com/shirou/gopsutil/v3/internal/common", "github.com/shirou/gopsutil/v3/net", "github.com/shirou/gopsutil/v3/process", "github.com/shirou/gopsutil/v3/cpu", "github.com/shirou/gopsutil/v3/mem"},
 }
 
 // TestS19S22S63DebugIsNotLinked reads who imports what in the agent of every

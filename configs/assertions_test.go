@@ -3,6 +3,9 @@ package configs
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/discreet-agent/discreet/privacy"
 )
 
 // TestS15EnvironmentLoosensNothing: no variable of the environment reaches a key
@@ -40,5 +43,24 @@ func TestS57S66RewrittenLevels(t *testing.T) {
 	l := loadText("privacy: {preset: classic, username: false}")
 	if got := userLevel(t, l); len(l.Faults) > 0 || got != "drop" {
 		t.Errorf("false: %s, faults %v; want drop", got, l.Faults)
+	}
+}
+
+// TestS38NothingFinerThanAMinute: with focus off, figures of programs could show
+// by their course which one was in front. None is summed up over less than a
+// minute.
+func TestS38NothingFinerThanAMinute(t *testing.T) {
+	levels := 0
+	for _, level := range []privacy.Level{privacy.Day, privacy.Hour, privacy.QuarterHour, privacy.Minute} {
+		if !privacy.SummaryInterval.Allows(level) {
+			continue
+		}
+		levels++
+		if got := intervalLength(level); got < time.Minute {
+			t.Errorf("summary_interval %s is %v; want a minute at least", level, got)
+		}
+	}
+	if levels != 4 {
+		t.Errorf("%d levels of summary_interval; want 4, each looked at here", levels)
 	}
 }

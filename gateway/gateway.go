@@ -171,6 +171,11 @@ type Registry interface {
 	// PutDevice adds a device or replaces what is known of it. A device that is
 	// revoked stays revoked, whatever d says: a renewal may race a revocation.
 	PutDevice(ctx context.Context, d DeviceRecord) error
+	// RenewDevice notes the newest certificate of a device that is there, and
+	// DescribeDevice what it says of itself. Both return ErrNotFound where there
+	// is none: a deletion that came between stays.
+	RenewDevice(ctx context.Context, dev Device, certSerial string, expires time.Time) error
+	DescribeDevice(ctx context.Context, dev Device, assetID string, tags []string, system eventv1.System) error
 	// Device returns ErrNotFound where there is none.
 	Device(ctx context.Context, dev Device) (DeviceRecord, error)
 	Devices(ctx context.Context) ([]DeviceRecord, error)

@@ -26,3 +26,10 @@ type IdentityStore interface {
 	// Identities returns all identities, in the order of device and pseudonym.
 	Identities(ctx context.Context) ([]Identity, error)
 }
+
+// A KeyStore tells under which keys its pseudonyms were made, so that a person is
+// found by name in every epoch of the keys. A Store's implementation may be one.
+type KeyStore interface {
+	// KeyIDs returns the key ids of all pseudonyms that name a subject, sorted.
+	KeyIDs(ctx context.Context) ([]string, error)
+}

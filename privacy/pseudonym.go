@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime"
 )
 
 // purpose separates kinds of values: a user and a network of one spelling
@@ -40,7 +41,8 @@ var ErrWeakKey = errors.New("pseudonym key is too weak")
 // <redacted>. It may be used by many goroutines at once.
 type Pseudonyms struct {
 	id      string
-	keys    [numPurposes][]byte
+	epoch   Epoch
+	keys    *vault         // one key for each purpose, one behind the other
 	officer *OfficerPublic // of mode sealed
 }
 
@@ -57,20 +59,53 @@ func NewPseudonyms(keyID string, secret []byte) (*Pseudonyms, error) {
 // newPseudonyms also takes the example key of the leak vectors.
 func newPseudonyms(keyID string, secret []byte) (*Pseudonyms, error) {
 	if !validKeyID(keyID) {
-		return nil, errors.New("pseudonym key id is refused: want 1 to 16 of a-z and 0-9\nhint: name the key by its period, for example 2026q4")
+		return nil, errKeyID
 	}
 	if why := weakness(secret); why != "" {
 		return nil, fmt.Errorf("%w: %s\nhint: %s", ErrWeakKey, why, keyHint)
 	}
-	p := &Pseudonyms{id: keyID}
+	return derive(keyID, secret)
+}
+
+var errKeyID = errors.New("pseudonym key id is refused: want 1 to 16 of a-z and 0-9\nhint: name the key by its origin, for example it1; with epochs it has at most 9, for their name stands behind it")
+
+// derive makes the key of each purpose from a secret that was looked at.
+func derive(keyID string, secret []byte) (*Pseudonyms, error) {
+	p := &Pseudonyms{id: keyID, keys: newVault(int(numPurposes) * sha256.Size)}
 	for i, name := range purposeNames {
 		key, err := hkdf.Key(sha256.New, secret, nil, "collector/pseudonym/v1/"+name, sha256.Size)
 		if err != nil {
 			return nil, fmt.Errorf("derive pseudonym key for %s: %w", name, err)
 		}
-		p.keys[i] = key
+		copy(p.keys.mem[i*sha256.Size:], key)
+		clear(key)
 	}
 	return p, nil
+}
+
+// Close wipes the keys, also those of what SealTo returned. Afterwards there are
+// no pseudonyms. Nobody may make one meanwhile.
+func (p *Pseudonyms) Close() {
+	if p != nil {
+		p.keys.close()
+	}
+}
+
+// Unlocked says why the system may write the keys to swap or a core file; nil
+// where it may not.
+func (p *Pseudonyms) Unlocked() error {
+	if p == nil {
+		return nil
+	}
+	return p.keys.loose
+}
+
+// Epoch returns the epoch that the keys are for; "" where they never change.
+func (p *Pseudonyms) Epoch() Epoch {
+	if p == nil {
+		return ""
+	}
+	return p.epoch
 }
 
 // NewSecret makes a fresh secret of 32 bytes.
@@ -98,10 +133,11 @@ var pseudonymText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithP
 // make returns the pseudonym of a canonical value. An empty value stays empty,
 // and so does any where there is no key: never a plain hash.
 func (p *Pseudonyms) make(kind purpose, canonical string) string {
-	if p == nil || canonical == "" {
+	if p == nil || canonical == "" || p.keys.closed.Load() {
 		return ""
 	}
-	mac := hmac.New(sha256.New, p.keys[kind])
+	mac := hmac.New(sha256.New, p.keys.mem[int(kind)*sha256.Size:][:sha256.Size])
+	runtime.KeepAlive(p.keys)
 	mac.Write([]byte(canonical))
 	var sum [sha256.Size]byte
 	return "p1." + p.id + "." + pseudonymText.EncodeToString(mac.Sum(sum[:0])[:16])
@@ -154,4 +190,11 @@ func UPNPseudonym(p *Pseudonyms, upn string) string {
 		return ""
 	}
 	return hashedUPN(p, Canonical(upn))
+}
+
+// SIDPseudonym returns what the filter makes of a SID at level hashed: a
+// pseudonym, a role, or "" where it is none.
+func SIDPseudonym(p *Pseudonyms, c Context, sid string) string {
+	a := newAccounts(c)
+	return hashedSID(p, &a, sid)
 }

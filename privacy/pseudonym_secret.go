@@ -1,6 +1,8 @@
 package privacy
 
 import (
+	"bytes"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -86,12 +88,36 @@ func emptyHash() []byte {
 	return sum[:]
 }
 
-// ReadKeyFile reads a secret of 32 bytes: raw, in 64 hex digits or in base64,
-// with at most one newline behind it. It refuses a file that is not a regular
-// one or that others can read. An empty keyID is derived from the key, so that
-// every device with one key file writes one id. Errors name the file and never
-// hold a byte of the key.
+// ReadKeyFile makes pseudonyms of the secret in a file, as ReadSecret reads it.
+// An empty keyID is derived from the key, so that every device with one key file
+// writes one id.
 func ReadKeyFile(path, keyID string) (*Pseudonyms, error) {
+	return ReadKeyFileOf(path, keyID, "")
+}
+
+// ReadKeyFileOf is ReadKeyFile for the keys of one epoch.
+func ReadKeyFileOf(path, keyID string, e Epoch) (*Pseudonyms, error) {
+	s, err := ReadSecret(path)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	p, err := s.Pseudonyms(keyID, e)
+	if err != nil {
+		return nil, fmt.Errorf("pseudonym key file %s: %w", path, err)
+	}
+	return p, nil
+}
+
+// Secret is what pseudonym keys are made of, in memory that Close wipes. It
+// prints as <redacted>.
+type Secret struct{ v *vault }
+
+// ReadSecret reads a secret of 32 bytes: raw, in 64 hex digits or in base64, with
+// at most one newline behind it. It refuses a file that is not a regular one, that
+// another account owns or that others can read, and a secret that cannot be
+// random. Errors name the file and never hold a byte of the key.
+func ReadSecret(path string) (*Secret, error) {
 	f, err := openKeyFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("open pseudonym key file: %w", err)
@@ -107,41 +133,98 @@ func ReadKeyFile(path, keyID string) (*Pseudonyms, error) {
 	if err := checkKeyMode(path, info.Mode()); err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err != nil {
+	if err := checkKeyOwner(path, info); err != nil {
+		return nil, err
+	}
+	var room [maxKeyFile + 1]byte
+	defer clear(room[:])
+	n, err := io.ReadFull(f, room[:])
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("read pseudonym key file: %w", err)
 	}
-	secret, err := decodeKey(text)
+	secret, err := decodeKey(room[:n])
 	if err != nil {
 		return nil, fmt.Errorf("pseudonym key file %s: %w", path, err)
 	}
+	defer clear(secret)
+	why := weakness(secret)
+	if ascending(secret) {
+		why = "it is an example"
+	}
+	if why != "" {
+		return nil, fmt.Errorf("pseudonym key file %s: %w: %s\nhint: %s", path, ErrWeakKey, why, keyHint)
+	}
+	s := &Secret{newVault(secretSize)}
+	copy(s.v.mem, secret)
+	return s, nil
+}
+
+// Pseudonyms makes the keys of an epoch. The epoch's name is the end of the id
+// that stands in every pseudonym. From the keys of one epoch nobody can tell
+// those of another; who holds the secret can tell all.
+func (s *Secret) Pseudonyms(keyID string, e Epoch) (*Pseudonyms, error) {
 	if keyID == "" {
-		keyID = derivedKeyID(secret)
+		keyID = derivedKeyID(s.v.mem)
 	}
-	p, err := NewPseudonyms(keyID, secret)
+	if e == "" {
+		return newPseudonyms(keyID, s.v.mem)
+	}
+	if _, ok := ParseEpoch(string(e)); !ok || !validKeyID(keyID+string(e)) {
+		return nil, errKeyID
+	}
+	secret, err := hkdf.Key(sha256.New, s.v.mem, nil, "collector/pseudonym/v1/epoch/"+string(e), sha256.Size)
 	if err != nil {
-		return nil, fmt.Errorf("pseudonym key file %s: %w", path, err)
+		return nil, fmt.Errorf("derive pseudonym keys of an epoch: %w", err)
 	}
+	defer clear(secret)
+	p, err := derive(keyID+string(e), secret)
+	if err != nil {
+		return nil, err
+	}
+	p.epoch = e
 	return p, nil
 }
 
-// decodeKey returns the 32 bytes of a key in any of its forms.
+// EpochOf returns the epoch of a key id that was seen in a pseudonym: "" for the
+// keys that never change. It reports false where the id is not of this secret
+// under keyID, which may be empty as for Pseudonyms.
+func (s *Secret) EpochOf(keyID, seen string) (Epoch, bool) {
+	if keyID == "" {
+		keyID = derivedKeyID(s.v.mem)
+	}
+	rest, ok := strings.CutPrefix(seen, keyID)
+	if !ok || rest == "" {
+		return "", ok
+	}
+	return ParseEpoch(rest)
+}
+
+// Close wipes the secret.
+func (s *Secret) Close() { s.v.close() }
+
+// Format writes a fixed text, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedText) }
+
+// decodeKey returns the 32 bytes of a key in any of its forms. It copies nothing
+// into text that cannot be wiped.
 func decodeKey(text []byte) ([]byte, error) {
 	if len(text) == secretSize {
 		return text, nil
 	}
-	line := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	line := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 	if len(line) == secretSize {
-		return []byte(line), nil
+		return line, nil
 	}
-	if secret, err := hex.DecodeString(line); err == nil && len(secret) == secretSize {
-		return secret, nil
+	var room [maxKeyFile + 1]byte // hex and base64 decode to less than they are
+	if n, err := hex.Decode(room[:], line); err == nil && n == secretSize {
+		return room[:n], nil
 	}
-	bare := strings.TrimRight(line, "=")
+	bare := bytes.TrimRight(line, "=")
 	for _, form := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-		if secret, err := form.DecodeString(bare); err == nil && len(secret) == secretSize {
-			return secret, nil
+		if n, err := form.Decode(room[:], bare); err == nil && n == secretSize {
+			return room[:n], nil
 		}
 	}
+	clear(room[:])
 	return nil, errors.New("want 32 bytes: raw, as 64 hex digits or as base64\nhint: " + keyHint)
 }

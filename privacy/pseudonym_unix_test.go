@@ -42,3 +42,31 @@ func TestReadKeyFileTakesFilesOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestS28KeyFilesOfOthers: a link and a file of another account are refused.
+func TestS28KeyFilesOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	if err := os.WriteFile(key, goodSecret("file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(key, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadKeyFile(link, "k1"); err == nil || !strings.Contains(err.Error(), "hint: ") {
+		t.Errorf("ReadKeyFile(link) = %v; want a refusal with a way out", err)
+	}
+	if _, err := ReadKeyFile(key, "k1"); err != nil {
+		t.Errorf("ReadKeyFile of the file itself = %v; want nil", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: to give the file to another account")
+	}
+	if err := os.Chown(key, 48335, 48335); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadKeyFile(key, "k1"); err == nil || !strings.Contains(err.Error(), "hint: chown") {
+		t.Errorf("ReadKeyFile of another account's file = %v; want a refusal with a way out", err)
+	}
+}

@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (r *rules) relearn() {
 		if r.accounts.isHost(Canonical(identity)) {
 			r.tokens.add(hostTokens(identity))
 		} else {
-			r.tokens.add(tagged(tokensOf(identity), originOf(identity)))
+			r.addPerson(identity, originOf(identity))
 		}
 	}
 }
@@ -88,11 +89,17 @@ func (r *rules) learn(name string, from origin) {
 	r.learned++
 	name = strings.Clone(name)
 	r.known[name] = struct{}{}
-	r.tokens.add(tagged(tokensOf(name), from))
-	if user := r.accounts.parse(name, ""); user.name != "" {
-		r.tokens.add(tagged(tokensOf(user.name), from)) // winbind's CORP+jdoe names jdoe
-	}
+	r.addPerson(name, from)
 	r.forget()
+}
+
+// addPerson makes the tokens of an identity known, and those of the account's
+// name in it: winbind's CORP+jdoe names jdoe.
+func (r *rules) addPerson(identity string, from origin) {
+	r.tokens.add(tagged(tokensOf(identity), from))
+	if user := r.accounts.parse(identity, ""); user.name != "" {
+		r.tokens.add(tagged(tokensOf(user.name), from))
+	}
 }
 
 // forget drops all that was kept.
@@ -109,19 +116,31 @@ func (r *rules) forget() {
 // scrub returns v with a mark for each identity, at most limit bytes of it. A
 // value without one leaves as it is.
 func (r *rules) scrub(v string, limit int) string {
-	canon := Canonical(v)
-	if r.tokens.finds(canon, false) {
-		return r.capped(r.tokens.replace(canon), limit)
+	out, found := r.marked(v)
+	if !found && strings.ContainsFunc(v, invisible) {
+		// Canonical text loses its controls, and a name that a line break ends
+		// would not end there: read it once more with blanks in their place.
+		out, found = r.marked(blankInvisible(v))
 	}
-	// Canonical text loses its controls, and a name that a line break ends
-	// would not end there: read it once more with blanks in their place.
-	if strings.ContainsFunc(v, invisible) {
-		canon = Canonical(blankInvisible(v))
-		if r.tokens.finds(canon, false) {
-			return r.capped(r.tokens.replace(canon), limit)
+	if !found {
+		out = v
+	}
+	if plain, ok := unescaped(out); ok {
+		if again, found := r.marked(plain); found {
+			out = again
 		}
 	}
-	return r.capped(validText(v, "\ufffd"), limit)
+	return r.capped(validText(out, "\ufffd"), limit)
+}
+
+// marked returns the canonical form of v with a mark for each identity, and
+// whether there was one.
+func (r *rules) marked(v string) (string, bool) {
+	canon := Canonical(v)
+	if !r.tokens.finds(canon, false) {
+		return "", false
+	}
+	return r.tokens.replace(canon), true
 }
 
 // capped returns at most limit bytes of scrubbed text. Where the cut makes an
@@ -131,16 +150,48 @@ func (r *rules) capped(v string, limit int) string {
 		return v
 	}
 	v = cut(v, limit)
-	if r.tokens.finds(Canonical(v), false) {
+	if r.holdsIdentity(v, false) {
 		return ""
 	}
 	return v
 }
 
-// holdsIdentity reports whether an identity stands in v in either reading.
+// holdsIdentity reports whether an identity stands in v in any reading.
 func (r *rules) holdsIdentity(v string, people bool) bool {
-	return r.tokens.finds(Canonical(v), people) ||
-		strings.ContainsFunc(v, invisible) && r.tokens.finds(Canonical(blankInvisible(v)), people)
+	if r.tokens.finds(Canonical(v), people) ||
+		strings.ContainsFunc(v, invisible) && r.tokens.finds(Canonical(blankInvisible(v)), people) {
+		return true
+	}
+	plain, ok := unescaped(v)
+	return ok && r.tokens.finds(Canonical(plain), people)
+}
+
+// unescaped returns v without its percent escapes, to the third depth, and
+// whether it had any.
+func unescaped(v string) (string, bool) {
+	had := false
+	for range 3 {
+		from := strings.IndexByte(v, '%')
+		if from < 0 {
+			break
+		}
+		b := append(make([]byte, 0, len(v)), v[:from]...)
+		for i := from; i < len(v); i++ {
+			if v[i] == '%' && i+2 < len(v) {
+				if c, err := hex.DecodeString(v[i+1 : i+3]); err == nil {
+					b = append(b, c[0])
+					i += 2
+					continue
+				}
+			}
+			b = append(b, v[i])
+		}
+		if len(b) == len(v) {
+			break
+		}
+		v, had = string(b), true
+	}
+	return v, had
 }
 
 func blankInvisible(v string) string {

@@ -11,6 +11,11 @@ var (
 	netNAT64  = netip.MustParsePrefix("64:ff9b::/96")  // RFC 6052
 	netTeredo = netip.MustParsePrefix("2001::/32")     // RFC 4380
 	netShared = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
+
+	netNAT64Local = netip.MustParsePrefix("64:ff9b:1::/48")  // RFC 8215
+	netCompatible = netip.MustParsePrefix("::/96")           // RFC 4291 2.5.5.1
+	netTranslated = netip.MustParsePrefix("::ffff:0:0:0/96") // RFC 2765 2.1
+	netSite       = netip.MustParsePrefix("fec0::/10")       // RFC 3879
 )
 
 // destination says where the other end of a connection is. Peers in the local
@@ -61,6 +66,8 @@ func innerAddress(addr netip.Addr) netip.Addr {
 	switch {
 	case net6to4.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[2:6]))
+	case netNAT64Local.Contains(addr) && [4]byte(b[12:16]) != [4]byte{}:
+		return netip.AddrFrom4([4]byte(b[12:16])) // a /96 of it, as translators have
 	case netNAT64.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[12:16]))
 	}
@@ -78,8 +85,11 @@ func scopeOf(addr netip.Addr) string {
 		return "link-local"
 	case addr.IsMulticast():
 		return "multicast"
-	case addr.IsPrivate(), netShared.Contains(addr):
+	case addr.IsPrivate(), netShared.Contains(addr), netSite.Contains(addr), netNAT64Local.Contains(addr):
 		return "private"
+	case netCompatible.Contains(addr), netTranslated.Contains(addr):
+		b := addr.As16()
+		return scopeOf(netip.AddrFrom4([4]byte(b[12:16]))) // a peer next door is one in any spelling
 	}
 	return "public"
 }

@@ -12,12 +12,17 @@ var (
 	assetPattern   = regexp.MustCompile(`^[A-Z]{2,4}-?[0-9]{4,10}$`)
 )
 
+// namesNobody reports whether v is the name of a device as a machine or an
+// inventory makes it.
+func namesNobody(v string) bool { return machinePattern.MatchString(v) || assetPattern.MatchString(v) }
+
 // machineMade reports whether Windows made the name.
 func machineMade(host string) bool { return machinePattern.MatchString(strings.ToUpper(host)) }
 
 // deviceName lets a name leave clear at Auto where a machine or an inventory
-// made it. The host's own name is an identity for every other field, and not
-// for this one: else no name could stay clear.
+// made it and no identity stands in it. The host's own name is an identity too.
+// Here it counts only where a person may have made it: else no name could stay
+// clear.
 func (r *rules) deviceName(l Level, v string) string {
 	return r.kept(&r.devices, l, v, (*rules).deviceNameOf)
 }
@@ -27,8 +32,7 @@ func (r *rules) deviceNameOf(l Level, v string) string {
 	case Cleartext:
 		return clearText(v, maxName)
 	case Auto:
-		made := machinePattern.MatchString(v) || assetPattern.MatchString(v)
-		if made && !r.holdsIdentity(v, true) {
+		if namesNobody(v) && !r.holdsIdentity(v, namesNobody(strings.ToUpper(r.accounts.label))) {
 			return v
 		}
 		return hashedDevice(r.keys, v)

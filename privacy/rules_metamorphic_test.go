@@ -2,11 +2,15 @@ package privacy
 
 import (
 	"math/rand/v2"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
 )
 
 // scripts are twenty that people write their names in.
@@ -55,6 +59,11 @@ func personalValues(name string) []struct {
 		}},
 		{ProgramName, Generalised, all(name + "-notes")},
 		{ProgramName, Generalised, all("Notes of " + strings.ToLower(name))},
+		{ProgramName, Generalised, all("Notes of " + norm.NFD.String(strings.ToUpper(name)))},
+		{ProgramName, Generalised, all("Notes of " + width.Widen.String(name))},
+		{ProgramName, Generalised, all("Notes of " + interleave(name, "\u200d"))},
+		{ProgramName, Generalised, all("Notes of " + url.PathEscape(name))},
+		{Username, Hashed, all(" " + norm.NFD.String(strings.ToUpper(name)) + "\u200b")},
 		{ProgramSigner, Generalised, all("CN=" + name)},
 		{ProgramSigner, Generalised, map[OS]string{Darwin: "Apple Development: " + name + " (AB12CD34EF)"}},
 		{Software, Cleartext, all(name + ".toolbox")},
@@ -103,6 +112,46 @@ func TestTwoPeopleLookAlike(t *testing.T) {
 		}
 	}
 	t.Logf("%d people in %d scripts", people, len(scripts))
+}
+
+func interleave(name, between string) string { return strings.Join(strings.Split(name, ""), between) }
+
+// TestOneNameOnePseudonym: in no script does a spelling make a second one, and
+// a short name inside a longer word is left alone.
+func TestOneNameOnePseudonym(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	keys := testKeys(t)
+	for _, script := range scripts {
+		letters := lettersOf(script)
+		for range 10 {
+			var some []rune
+			for range 5 {
+				some = append(some, letters[random.IntN(len(letters))])
+			}
+			name := string(some)
+			r := newRules(Context{OS: Linux, Host: "HOST"}, keys)
+			want := r.username(Hashed, name, "")
+			for _, spelling := range []string{
+				strings.ToUpper(name), norm.NFD.String(name), norm.NFD.String(strings.ToLower(name)),
+				width.Widen.String(name), interleave(name, "\u200d"), "\u200f" + name + "\u00a0",
+			} {
+				if got := r.username(Hashed, spelling, ""); got != want {
+					t.Errorf("%s: username(%q) = %q; want %q as of %q", script, spelling, got, want, name)
+				}
+			}
+			if n := utf8.RuneCountInString(Canonical(name)); n < 3 || n > 7 {
+				continue // longer ones are marked anywhere
+			}
+			for _, word := range []string{name + string(some[0]), string(some[4]) + name} {
+				if strings.Count(Canonical(word), Canonical(name)) > 1 {
+					continue
+				}
+				if got := r.programName(Generalised, word); got != word {
+					t.Errorf("%s: programName(%q) = %q; want the longer word as it is: %q is known", script, word, got, name)
+				}
+			}
+		}
+	}
 }
 
 // lifeOf returns what leaves of a person on each system, without pseudonyms.

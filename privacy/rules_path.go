@@ -44,7 +44,7 @@ func (r *rules) generalPath(v string) string {
 	}
 	dir, base := splitPath(v, separator)
 	if separator == "/" && !strings.HasPrefix(v, "/") {
-		_, base = splitPath(v, `\`) // no path of this system: maybe of another
+		_, base = splitPath(base, `\`) // no path of this system: maybe of another
 	}
 	base, _, _ = strings.Cut(base, ":")
 	if place == placeSystem {

@@ -9,7 +9,7 @@ var (
 		`c:\programdata\microsoft\windows defender`,
 	}
 	windowsNot = []string{
-		`c:\windows\serviceprofiles`, `c:\windows\temp`,
+		`c:\windows\serviceprofiles`, `c:\windows\temp`, `c:\windows\csc`, // offline files
 		`c:\program files\windowsapps\deleted`, `c:\program files (x86)\windowsapps\deleted`,
 	}
 	windowsUsers = []string{`:\users`, `:\documents and settings`} // on any drive
@@ -38,12 +38,17 @@ func windowsForm(v string) string {
 
 // windowsPlace says where a path of plain form lies. It reads what Windows
 // itself would read: a doubled separator is one, and blanks and dots that end a
-// component are none.
+// component are none. A directory that only reads like a system's own is none
+// of them, and one that names a stream is another's.
 func windowsPlace(v string) string {
 	if strings.HasPrefix(v, `\\`) {
 		return placeShare
 	}
-	var b strings.Builder
+	var read, written []string
+	dir, _ := splitPath(v, `\`)
+	if len(dir) < 3 || strings.Contains(dir[2:], ":") {
+		return placeOther
+	}
 	for component := range strings.SplitSeq(lowerASCII(v), `\`) {
 		if component == "" {
 			continue
@@ -52,17 +57,14 @@ func windowsPlace(v string) string {
 		if trimmed == "" || strings.Contains(component, "~") {
 			return placeOther
 		}
-		if b.Len() > 0 {
-			b.WriteByte('\\')
-		}
-		b.WriteString(trimmed)
+		read, written = append(read, trimmed), append(written, component)
 	}
-	path := b.String()
-	if len(v) < 3 || v[1:3] != `:\` || path[0] < 'a' || path[0] > 'z' {
+	path := strings.Join(read, `\`)
+	if v[1:3] != `:\` || path[0] < 'a' || path[0] > 'z' {
 		return placeOther
 	}
 	switch {
-	case belowAny(path, windowsSystem) && !belowAny(path, windowsNot):
+	case belowAny(strings.Join(written, `\`), windowsSystem) && !belowAny(path, windowsNot):
 		return placeSystem
 	case belowAny(path[1:], windowsUsers):
 		return placeUser
@@ -78,6 +80,7 @@ var (
 	}
 	unixNot = []string{ // lower case: a file system may not tell case apart
 		"/usr/home", "/usr/local/home", "/opt/homes", "/library/caches", "/system/volumes/data",
+		"/usr/users", "/usr/people", "/opt/home", "/opt/users",
 	}
 	unixUsers = []string{
 		"/home", "/Users", "/root", "/var/home", "/run/user", "/export/home",

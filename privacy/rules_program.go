@@ -33,6 +33,28 @@ func (r *rules) programSHA256(l Level, v []byte) []byte {
 // their subject is a person, known to the device or not.
 var personalSigners = [...]string{"apple development", "mac developer", "iphone developer"}
 
+// personalSigner returns the prefix of a personal certificate, or "". A whole
+// subject has it behind "CN=", in any place.
+func personalSigner(canon string) string {
+	for _, prefix := range personalSigners {
+		if strings.HasPrefix(canon, prefix) {
+			return prefix
+		}
+	}
+	rest, found := canon, false
+	for {
+		if _, rest, found = strings.Cut(rest, "cn"); !found {
+			return ""
+		}
+		name, ok := strings.CutPrefix(strings.TrimLeft(rest, " "), "=")
+		for _, prefix := range personalSigners {
+			if ok && strings.HasPrefix(strings.TrimLeft(name, ` "`), prefix) {
+				return prefix
+			}
+		}
+	}
+}
+
 func (r *rules) programSigner(l Level, v string) string {
 	return r.kept(&r.signers, l, v, (*rules).signerOf)
 }
@@ -41,10 +63,8 @@ func (r *rules) signerOf(l Level, v string) string {
 	switch l {
 	case Generalised:
 		canon := Canonical(v)
-		for _, prefix := range personalSigners {
-			if strings.HasPrefix(canon, prefix) {
-				return prefix
-			}
+		if prefix := personalSigner(canon); prefix != "" {
+			return prefix
 		}
 		if strings.Contains(canon, "@") || r.holdsIdentity(v, false) {
 			return "<person>"

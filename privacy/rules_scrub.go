@@ -82,7 +82,7 @@ func (s *scrubber) replace(text string) string {
 		}
 	}
 	slices.SortFunc(present, func(a, b token) int {
-		return cmp.Or(cmp.Compare(b.size, a.size), cmp.Compare(a.text, b.text))
+		return cmp.Or(cmp.Compare(b.least(), a.least()), cmp.Compare(a.text, b.text))
 	})
 	pieces := []piece{{text: text, head: true, tail: true}}
 	for _, t := range present {

@@ -18,6 +18,14 @@ type token struct {
 	from  origin // of persons' tokens
 }
 
+// least is the least number of characters that t matches.
+func (t token) least() int {
+	if t.short {
+		return t.size + 1
+	}
+	return t.size
+}
+
 // origin says what kind of identity a token was made of. A token may be of
 // several.
 type origin uint8
@@ -115,12 +123,17 @@ func shortStem(name string) string {
 // They say nothing of a person and stand in many programs' names.
 var machineWords = [...]string{"desktop", "laptop", "win"}
 
-// hostTokens is tokensOf for the name of the host. Of a name that Windows made,
-// the first word is no token.
+// hostTokens is tokensOf for the name of the host. The domain behind its first
+// label is no part of it: it is the company's, or a word such as "local". Of a
+// name that Windows made, the first word is no token.
 func hostTokens(host string) []token {
-	list := tokensOf(host)
-	if machineMade(host) {
-		word, _, _ := strings.Cut(Canonical(host), "-")
+	label, domain, _ := strings.Cut(host, ".")
+	list := tokensOf(label)
+	if domain != "" {
+		list = appendToken(list, Canonical(host))
+	}
+	if machineMade(label) {
+		word, _, _ := strings.Cut(Canonical(label), "-")
 		list = slices.DeleteFunc(list, func(t token) bool {
 			return t.text == word && slices.Contains(machineWords[:], word)
 		})

@@ -38,8 +38,13 @@ func trimRealm(v string) string {
 	return strings.Trim(strings.TrimSuffix(strings.Trim(v, " "), "."), " ")
 }
 
+// netBIOSLength is what Windows keeps of a host's name where it names accounts.
+const netBIOSLength = 15
+
 // isHost reports whether v, which is canonical, names this device.
-func (a *accounts) isHost(v string) bool { return v != "" && (v == a.host || v == a.label) }
+func (a *accounts) isHost(v string) bool {
+	return v != "" && (v == a.host || v == a.label || len(v) == netBIOSLength && strings.HasPrefix(a.label, v))
+}
 
 // account is a name that was read.
 type account struct {
@@ -252,14 +257,21 @@ func hashedUPN(keys *Pseudonyms, canon string) string {
 func (r *rules) userSID(l Level, v string) string { return r.kept(&r.sids, l, v, (*rules).sidOf) }
 
 func (r *rules) sidOf(l Level, v string) string {
-	sid := upperSID(v)
-	if l != Hashed || !validSID(sid) {
+	if l != Hashed {
 		return ""
 	}
-	if role := r.accounts.roleOfSID(sid); role != "" {
+	return hashedSID(r.keys, &r.accounts, v)
+}
+
+func hashedSID(keys *Pseudonyms, a *accounts, v string) string {
+	sid := upperSID(v)
+	if !validSID(sid) {
+		return ""
+	}
+	if role := a.roleOfSID(sid); role != "" {
 		return role
 	}
-	return r.keys.make(purposeSID, sid)
+	return keys.make(purposeSID, sid)
 }
 
 func upperSID(v string) string { return strings.ToUpper(strings.TrimSpace(v)) }

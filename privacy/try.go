@@ -95,6 +95,24 @@ func NewTrial(c TryContext) (*Trial, error) {
 	return t, nil
 }
 
+// Company gives the trial what the settings of a company say, where the context
+// has no list of its own.
+func (t *Trial) Company(c Context) {
+	if len(t.ctx.RealmAliases) == 0 {
+		t.ctx.RealmAliases = slices.Clone(c.RealmAliases)
+	}
+	if len(t.ctx.CorporateDomains) == 0 {
+		t.ctx.CorporateDomains = slices.Clone(c.CorporateDomains)
+	}
+	if len(t.ctx.CorporateSSIDs) == 0 {
+		t.ctx.CorporateSSIDs = slices.Clone(c.CorporateSSIDs)
+	}
+	if len(t.ctx.CorporateNetworks) == 0 {
+		t.ctx.CorporateNetworks = slices.Clone(c.CorporateNetworks)
+	}
+	clear(t.of)
+}
+
 // Try answers one query. Times are RFC 3339 and their answer is a bucket in the
 // zone that they name, as start/seconds: 2026-03-29T00:00:00Z/3600s. For
 // processes and connections, which only exist or not, the answer is the level
@@ -125,6 +143,9 @@ func (q Query) level(key Key) (Level, error) {
 		return key.Info().Balanced, nil
 	}
 	level, ok := ParseLevel(q.Level)
+	if q.Level == "off" || q.Level == "false" {
+		level, ok = Drop, true // as in a file
+	}
 	if !ok || !key.Allows(level) {
 		return Drop, fmt.Errorf("level %.40q of %s: %w: want one of %s", q.Level, key, ErrUsage, levelsOf(key))
 	}

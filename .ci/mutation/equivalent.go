@@ -9,7 +9,7 @@ import (
 // readEquivalent reads the names of mutants that change nothing. Each line has
 // a name, a tab, and the reason. A name that is no mutant's, since the code was
 // changed, is an error.
-func readEquivalent(file string, mutants []mutant) (map[string]bool, error) {
+func readEquivalent(file string, mutants []mutant) (map[string]string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -18,7 +18,7 @@ func readEquivalent(file string, mutants []mutant) (map[string]bool, error) {
 	for _, m := range mutants {
 		exists[m.name] = true
 	}
-	known := make(map[string]bool)
+	known := make(map[string]string)
 	for i, line := range strings.Split(string(text), "\n") {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -29,10 +29,10 @@ func readEquivalent(file string, mutants []mutant) (map[string]bool, error) {
 			return nil, fmt.Errorf("%s:%d: no reason", file, i+1)
 		case !exists[name]:
 			return nil, fmt.Errorf("%s:%d: no such mutant: %s\nhint: the code has changed; prove the new one, or take the line out", file, i+1, name)
-		case known[name]:
+		case known[name] != "":
 			return nil, fmt.Errorf("%s:%d: stands there twice: %s", file, i+1, name)
 		}
-		known[name] = true
+		known[name] = reason
 	}
 	return known, nil
 }

@@ -45,7 +45,6 @@ type wayland struct {
 	synced   uint32
 	manager  uint32 // of windows; 0: none
 	idle     uint32 // tells of idle time; 0: none
-	kde      bool
 	tops     map[uint32]*toplevel
 	front    program
 }

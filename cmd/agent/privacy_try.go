@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,7 +29,7 @@ func privacyTry(s *shared) *cobra.Command {
 policy of an agent.yaml. It needs no running agent and no rights. Without
 --context it knows no identities and no key, so what would be hashed is dropped.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fail(exitUsage, f.run(c.InOrStdin(), c.OutOrStdout(), s.json))
+			return orUsage(f.run(c.InOrStdin(), c.OutOrStdout(), s.json))
 		},
 	}
 	c.Flags().StringVar(&f.field, "field", "", "a key of the policy, such as program_path")
@@ -44,13 +42,22 @@ policy of an agent.yaml. It needs no running agent and no rights. Without
 	return c
 }
 
+// orUsage makes a fault of usage of an error that has no code of its own.
+func orUsage(err error) error {
+	var coded *exitError
+	if errors.As(err, &coded) {
+		return err
+	}
+	return fail(exitUsage, err)
+}
+
 func (f *tryFlags) run(in io.Reader, out io.Writer, asJSON bool) error {
 	trial, policy, err := f.prepare()
 	if err != nil {
 		return err
 	}
 	if f.stdin {
-		return tryLines(trial, policy, in, out)
+		return f.lines(trial, policy, in, out)
 	}
 	a, err := trial.Try(privacy.Query{Field: f.field, Level: f.level, OS: f.os, Value: f.value, Policy: policy})
 	if err != nil {
@@ -90,61 +97,14 @@ func (f *tryFlags) prepare() (*privacy.Trial, *privacy.Policy, error) {
 	}
 	l := configs.LoadAgent(configs.AgentPaths{File: f.policy})
 	if len(l.Faults) > 0 {
-		return nil, nil, fail(exitConfig, fmt.Errorf("%s", l.Faults[0].String()))
+		var all []error
+		for _, fault := range l.Faults {
+			all = append(all, errors.New(fault.String()))
+		}
+		return nil, nil, fail(exitConfig, errors.Join(all...))
 	}
+	trial.Company(l.Settings.Context())
 	return trial, &l.Policy, nil
-}
-
-// maxTryLine bounds one line of --stdin.
-const maxTryLine = 1 << 20
-
-// tryLines answers a JSON object a line, in order.
-func tryLines(trial *privacy.Trial, policy *privacy.Policy, in io.Reader, out io.Writer) error {
-	w := bufio.NewWriter(out)
-	defer w.Flush()
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxTryLine)
-	for n := 1; lines.Scan(); n++ {
-		if strings.TrimSpace(lines.Text()) == "" {
-			continue
-		}
-		q, err := tryQuery(lines.Bytes())
-		if err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
-		}
-		q.Policy = policy
-		a, err := trial.Try(q)
-		if err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
-		}
-		if err := writeLine(w, a); err != nil {
-			return err
-		}
-	}
-	return lines.Err()
-}
-
-func tryQuery(line []byte) (privacy.Query, error) {
-	var q struct {
-		Field  string  `json:"field"`
-		Level  string  `json:"level"`
-		OS     string  `json:"os"`
-		Value  string  `json:"value"`
-		Base64 *string `json:"value_base64"`
-	}
-	dec := json.NewDecoder(strings.NewReader(string(line)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&q); err != nil {
-		return privacy.Query{}, errors.New("want one JSON object with field, level, os, and value or value_base64")
-	}
-	if q.Base64 != nil {
-		b, err := base64.StdEncoding.DecodeString(*q.Base64)
-		if err != nil {
-			return privacy.Query{}, errors.New("value_base64 is not base64")
-		}
-		q.Value = string(b)
-	}
-	return privacy.Query{Field: q.Field, Level: q.Level, OS: q.OS, Value: q.Value}, nil
 }
 
 func writeLine(w io.Writer, v any) error {

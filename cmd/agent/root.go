@@ -89,7 +89,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 config invalid, 4 not running,
 	root.PersistentFlags().StringVar(&s.runDir, "run-dir", "", "where the running agent answers (default: run_dir of the settings)")
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print JSON for scripts")
 	root.AddCommand(runCommand(s), serviceCommand(s), statusCommand(s), collectorsCommand(s), enrollCommand(s),
-		doctorCommand(s), configCommand(s), privacyCommand(s), versionCommand(s))
+		doctorCommand(s), configCommand(s), privacyCommand(s), bundleCommand(s), versionCommand(s))
 	root.AddCommand(sessionCommands(s)...)
 	return root
 }

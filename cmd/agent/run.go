@@ -60,12 +60,19 @@ func (s *shared) run(ctx context.Context, f runFlags) error {
 	}
 	uplink.Quiet()
 	level := &slog.LevelVar{}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	recent := agent.NewRecent(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := slog.New(recent)
 	a, err := agent.New(agent.Options{
-		Version: version, Paths: s.paths(), LastGoodDir: s.lastGoodDir(), Log: log, Overrides: overrides,
+		Version: version, Paths: s.paths(), LastGoodDir: s.lastGoodDir(), Log: log, Recent: recent, Overrides: overrides,
 		Level:  func(name string) { _ = level.UnmarshalText([]byte(name)) },
 		Linger: f.linger, FirstReconnect: f.reconnect,
-		Ready: func() { log.Info("agent started", "version", version, "pid", os.Getpid()) },
+		Ready: func() {
+			if err := confine(); err != nil {
+				log.Warn("goes on with the rights of its start", "err", err)
+			}
+			shed()
+			log.Info("agent started", "version", version, "pid", os.Getpid())
+		},
 	})
 	if err != nil {
 		return fail(exitFailure, err)

@@ -35,6 +35,10 @@ waits for the service.`,
 			o.Log = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			if err := confine(); err != nil {
+				o.Log.Warn("goes on with the rights of its start", "err", err)
+			}
+			shed()
 			return fail(exitFailure, session.NewHelper(o).Run(ctx))
 		},
 	}

@@ -118,7 +118,8 @@ func (s *served) report(ctx context.Context, name string, n int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  agent, default policy, rung %s: %d events, lost %d, %.1f ms of CPU per 1,000\n",
-		after.Rung, after.Events-s.before.Events, after.Lost-s.before.Lost, each(cpu, n))
+	events := int(after.Events - s.before.Events)
+	fmt.Printf("  agent, default policy, rung %s: %d events, lost %d, %.1f ms of CPU per 1,000; per 2,000 of all its events %.1f ms\n",
+		after.Rung, events, after.Lost-s.before.Lost, each(cpu, n), each(2*cpu, max(1, events)))
 	return nil
 }

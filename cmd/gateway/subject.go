@@ -24,7 +24,7 @@ type selectFlags struct {
 }
 
 func (f *selectFlags) add(c *cobra.Command) {
-	c.Flags().StringSliceVar(&f.users, "user", nil, "a name of the person, as the system knows it; repeat for earlier names")
+	c.Flags().StringSliceVar(&f.users, "user", nil, "a name of the person, as the system knows it, or her UPN or SID; repeat for earlier names")
 	c.Flags().StringSliceVar(&f.pseudonyms, "pseudonym", nil, "a pseudonym of the person or device (discreet-agent privacy whoami)")
 	c.Flags().StringVar(&f.device, "device", "", "a device by its id")
 	c.Flags().StringVar(&f.deviceName, "device-name", "", "a device by its name")
@@ -166,7 +166,7 @@ func subjectRetrieve(s *shared) *cobra.Command {
 				if err := s.confirm(c, fmt.Sprintf("Write all that is held about %d subjects to %s?", len(subjects), out)); err != nil {
 					return err
 				}
-				return r.retrieve(c.Context(), subjects, out)
+				return r.retrieve(c.Context(), subjects, out, f.officerKey)
 			})
 		},
 	}
@@ -177,7 +177,7 @@ func subjectRetrieve(s *shared) *cobra.Command {
 
 // retrieve writes the file with mode 0600 and takes it away again where it
 // could not be written whole.
-func (r *room) retrieve(ctx context.Context, subjects []gateway.Subject, out string) (err error) {
+func (r *room) retrieve(ctx context.Context, subjects []gateway.Subject, out, officerKey string) (err error) {
 	file, err := os.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("write %s: %w; hint: name another file with --out", out, err)
@@ -187,7 +187,9 @@ func (r *room) retrieve(ctx context.Context, subjects []gateway.Subject, out str
 			_ = os.Remove(out)
 		}
 	}()
-	if err := r.duties().Retrieve(ctx, ids(subjects), file); err != nil {
+	d := r.duties()
+	d.OfficerKeyFile = officerKey
+	if err := d.Retrieve(ctx, ids(subjects), file); err != nil {
 		return err
 	}
 	return file.Sync()

@@ -137,11 +137,19 @@ func (p *Programs) Set(name string, value any) error {
 	return nil
 }
 
-// Lost returns for how many records the ring had no room since the last call.
+// Lost returns how much was not told since the last call: records for which the
+// ring had no room, and calls that the kernel left out since the same program was
+// at work on that processor.
 func (p *Programs) Lost() (uint64, error) {
 	var sum uint64
 	if err := p.Variables["lost"].Get(&sum); err != nil {
 		return 0, fmt.Errorf("read the lost records of eBPF programs: %w", err)
+	}
+	for _, prog := range p.Programs {
+		// Kernels before 5.12 do not count them.
+		if stats, err := prog.Stats(); err == nil {
+			sum += stats.RecursionMisses
+		}
 	}
 	n := sum - p.said
 	p.said = sum

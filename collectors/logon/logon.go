@@ -1,12 +1,13 @@
 // Package logon reports when people come and go: sessions that begin and end at
-// the console, over ssh or over a remote desktop, and that the device started.
+// the console, over ssh or over a remote desktop, that they are locked and
+// unlocked, and that the device started, sleeps or wakes.
 //
-// Where a remote session comes from is not read. Locking and sleeping, which
-// only a message bus tells, are not here yet.
+// Where a remote session comes from is not read.
 package logon
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/discreet-agent/discreet/collectors"
@@ -43,6 +44,18 @@ type source interface {
 	close()
 }
 
+// A teller is a source that is told of what sessions do not show. locks blocks
+// until ctx is done, or until there is nothing to be told here.
+type teller interface {
+	locks(ctx context.Context, note func(string), tell func(signal))
+}
+
+// signal is a lock or unlock of a session, or that the device sleeps or wakes.
+type signal struct {
+	kind    eventv1.LogonKind
+	session string // its name; "" where it is about the device
+}
+
 // Collector reports logons.
 type Collector struct {
 	env  collectors.Env
@@ -70,15 +83,20 @@ func (c *Collector) Run(ctx context.Context, emit collectors.Emit) error {
 		r.report(boot, eventv1.LogonKind_LOGON_KIND_BOOT, session{}, 0)
 	}
 	var before map[string]session
+	var listener sync.WaitGroup
+	defer listener.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if t, ok := src.(teller); ok {
+		listener.Go(func() { t.locks(ctx, c.env.Stats.SetNote, r.told) })
+	}
 	for first := true; ; first = false {
 		now, err := src.sessions()
 		if err != nil {
 			return err
 		}
 		c.bound(now)
-		if !first {
-			r.compare(before, now, time.Now())
-		}
+		r.look(before, now, first)
 		before = now
 		if err := src.wait(ctx); err != nil || ctx.Err() != nil {
 			return err
@@ -98,9 +116,33 @@ func (c *Collector) bound(sessions map[string]session) {
 
 // reporter makes events, always the same one: Emit keeps nothing of it.
 type reporter struct {
-	emit  collectors.Emit
+	emit collectors.Emit
+
+	mu    sync.Mutex // guards what follows
+	open  map[string]session
 	event eventv1.Event
 	kind  eventv1.Event_Logon
+}
+
+// look takes a look at the open sessions.
+func (r *reporter) look(before, now map[string]session, first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !first {
+		r.compare(before, now, time.Now())
+	}
+	r.open = now
+}
+
+// told takes a signal. A session that is not known is no person's: the login
+// screen has one too.
+func (r *reporter) told(s signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	who, known := r.open[s.session]
+	if known || s.session == "" {
+		r.report(time.Now(), s.kind, who, 0)
+	}
 }
 
 func newReporter(emit collectors.Emit) *reporter {

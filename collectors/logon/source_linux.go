@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/discreet-agent/discreet/collectors"
+	"github.com/discreet-agent/discreet/collectors/bus"
 	"github.com/discreet-agent/discreet/collectors/procfs"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
@@ -26,6 +27,7 @@ const maxFile = 4 << 20
 // login programs write. Changes come through inotify.
 type files struct {
 	logind   string // the folder; empty: utmp is used
+	bus      string // the address of the bus on which logind tells of locks
 	utmp     string
 	notify   *os.File
 	proc     *procfs.Reader
@@ -46,7 +48,7 @@ func open(env collectors.Env) (source, error) {
 }
 
 func openFiles(env collectors.Env, logind, utmp string) (*files, error) {
-	f := &files{logind: logind, utmp: utmp, proc: procfs.NewReader(env.ProcRoot), accounts: procfs.NewAccounts("")}
+	f := &files{logind: logind, utmp: utmp, bus: bus.System, proc: procfs.NewReader(env.ProcRoot), accounts: procfs.NewAccounts("")}
 	watched, mask := utmp, uint32(unix.IN_MODIFY|unix.IN_CLOSE_WRITE)
 	if logind != "" {
 		watched, mask = logind, unix.IN_MOVED_TO|unix.IN_CREATE|unix.IN_CLOSE_WRITE|unix.IN_DELETE

@@ -121,7 +121,11 @@ func (t *traced) end(r *record, p *process) {
 	}
 	p.userNS, p.systemNS = r.shares()
 	p.end.readBytes, p.end.writtenBytes = r.readBytes, r.written
-	p.rssBytes = r.rssPages * t.pageSize
+	// The kernel keeps one peak for all that the process was. Where the program
+	// stayed below what its parent had, its own is not known.
+	if p.rssBytes = 0; r.rssPages > p.rssBefore {
+		p.rssBytes = r.rssPages * t.pageSize
+	}
 	if p.uid != r.uid {
 		p.uid = r.uid
 		p.user.name, p.user.sid = t.accounts.Find(r.uid)
@@ -150,7 +154,7 @@ func (t *traced) exec(r *record, key uint64, p *process) {
 			p.parent = keyAt(r.parentStart, r.parent)
 		}
 	}
-	p.uid = r.uid
+	p.uid, p.rssBefore = r.uid, r.rssPages
 	p.user.name, p.user.sid = t.accounts.Find(r.uid)
 	t.path = appendPath(t.path[:0], r.parts)
 	if r.cut {
@@ -178,9 +182,11 @@ func (t *traced) place(key uint64) *process {
 		t.env.Stats.AddLost(1)
 		return nil
 	}
-	p := &process{}
+	var p *process
 	if n := len(t.spare); n > 0 {
 		p, t.spare = t.spare[n-1], t.spare[:n-1]
+	} else {
+		p = new(process)
 	}
 	t.living[key] = p
 	return p

@@ -143,14 +143,16 @@ func TestEBPFExecInThread(t *testing.T) {
 	}
 }
 
-// TestEBPFFigures compares with what wait(2) tells.
-func TestEBPFFigures(t *testing.T) {
+func TestEBPFFigures(t *testing.T) { figures(t, eventv1.Rung_RUNG_EBPF, 20) }
+
+// figures compares with what wait(2) tells: the CPU time to one part in parts.
+func figures(t *testing.T, rung eventv1.Rung, parts time.Duration) {
 	path := testProgram(t)
-	r := startRung(t, eventv1.Rung_RUNG_EBPF)
+	r := startRung(t, rung)
 	var children []child
 	var cpu time.Duration
 	rss := map[int]int64{}
-	for range 40 {
+	for range 20 {
 		c := command(path, "burn", -1)
 		if err := c.Run(); err != nil {
 			t.Fatal(err)
@@ -173,10 +175,24 @@ func TestEBPFFigures(t *testing.T) {
 			t.Errorf("lifetime_ms of %d = %d; want 20 or more", c.pid, s.GetLifetimeMs())
 		}
 	}
-	t.Logf("CPU time of 40 programs: %v, by wait(2) %v", got, cpu)
-	if diff := (got - cpu).Abs(); diff > cpu/20 {
-		t.Errorf("CPU time = %v; want %v within 5 %%", got, cpu)
+	t.Logf("CPU time of 20 programs: %v, by wait(2) %v", got, cpu)
+	if diff := (got - cpu).Abs(); diff > cpu/parts {
+		t.Errorf("CPU time = %v; want %v within one part in %d", got, cpu, parts)
 	}
+}
+
+// TestNetlinkFigures: with taskstats beside it the connector knows memory and I/O
+// too. CPU time is counted there in ticks of 4 or 10 ms.
+func TestNetlinkFigures(t *testing.T) {
+	stats, err := openTaskstats("")
+	if err != nil && os.Getenv("CI") == "true" && os.Getuid() == 0 {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skipf("taskstats is not to be had here (docs.kernel.org/accounting/taskstats.html): %v", err)
+	}
+	stats.close()
+	figures(t, eventv1.Rung_RUNG_NETLINK, 3)
 }
 
 // TestEBPFNobodyWaits: a process that has exited is reported though its parent
@@ -189,8 +205,13 @@ func TestEBPFNobodyWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := r.await("stop", func(e []*eventv1.Event) bool { return stopOf(e, c.Process.Pid) != nil })
-	if s := stopOf(events, c.Process.Pid); s.GetExitCode() != 3 || s.GetMaxRssBytes() == 0 {
-		t.Errorf("stop = code %d, memory %d; want 3 and some", s.GetExitCode(), s.GetMaxRssBytes())
+	s := stopOf(events, c.Process.Pid)
+	if s.GetExitCode() != 3 {
+		t.Errorf("exit code = %d; want 3", s.GetExitCode())
+	}
+	// The test is larger than its child, and the kernel keeps one peak for both.
+	if s.GetMaxRssBytes() != 0 {
+		t.Errorf("max_rss_bytes = %d; want 0, for it is the parent's", s.GetMaxRssBytes())
 	}
 	c.Wait()
 	second := command(path, "exit3", -1)
@@ -249,9 +270,9 @@ func TestEBPFOverrunIsCounted(t *testing.T) {
 	keeper.Wait()
 	r.await("its stop", func(e []*eventv1.Event) bool { return stopOf(e, keeper.Process.Pid) != nil })
 	r.stopNow()
-	if lost := r.stats.Lost(); lost == 0 || lost > 200 {
-		t.Errorf("Lost() = %d after some 150 records into a page; want some of them", lost)
+	if lost := r.stats.Lost(); lost == 0 {
+		t.Error("Lost() = 0 after some 150 records into a page; want some of them")
 	} else {
-		t.Logf("Lost() = %d of some 150 records", lost)
+		t.Logf("Lost() = %d of some 150 records, and those of what else ran", lost)
 	}
 }

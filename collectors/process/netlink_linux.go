@@ -27,13 +27,25 @@ const (
 // connector is the rung NETLINK: the kernel tells of every fork, exec and exit
 // as it happens. Between them nothing wakes us but the figures' timer.
 type connector struct {
-	env  collectors.Env
-	sock *netlink.Socket
+	env   collectors.Env
+	sock  *netlink.Socket
+	stats *taskstats // nil where it is not to be had
 	*watch
 	lost bool // events are missing: compare with /proc once the queue is empty
 }
 
-func openConnector(env collectors.Env) (source, error) { return listenConnector(env, receiveBuffer) }
+// openConnector opens the connector, and taskstats beside it where that is
+// granted.
+func openConnector(env collectors.Env) (source, error) {
+	c, err := listenConnector(env, receiveBuffer)
+	if err != nil {
+		return nil, err
+	}
+	if c.stats, err = openTaskstats(env.SysRoot); err != nil {
+		env.Log.Info("figures of ended programs not usable", "collector", Spec.Name, "err", err)
+	}
+	return c, nil
+}
 
 func listenConnector(env collectors.Env, buffer int) (*connector, error) {
 	sock, err := netlink.Open(unix.NETLINK_CONNECTOR, connectorIndex, buffer)
@@ -84,6 +96,7 @@ func (c *connector) listen() error {
 
 func (c *connector) run(ctx context.Context, emit collectors.Emit) error {
 	defer c.sock.Close()
+	defer c.stats.close()
 	c.watch = newWatch(c.env, emit, eventv1.Rung_RUNG_NETLINK)
 	if err := c.scan(true, true); err != nil {
 		return err
@@ -121,6 +134,7 @@ func (c *connector) receive(buf []byte) error {
 			// Everything that is still queued is older than what is missing.
 			c.env.Stats.AddLost(uint64(max(1, c.sock.Dropped())))
 			c.lost = true
+			c.stats.forget()
 			continue
 		case err != nil:
 			return err
@@ -162,8 +176,9 @@ func (c *connector) handle(e procEvent) {
 			c.name(p)
 		}
 	case whatExit:
+		used, known := c.stats.take(e.pid)
 		if p != nil {
-			c.exit(e, p)
+			c.exit(e, p, used, known)
 		}
 	}
 }
@@ -214,9 +229,17 @@ func (c *connector) exec(e procEvent, p *process) {
 	c.report.started(c.clock.unixMS(e.at), p, false)
 }
 
-func (c *connector) exit(e procEvent, p *process) {
+func (c *connector) exit(e procEvent, p *process, used usage, known bool) {
 	end := endingOf(e.status)
 	end.lifetimeMS = uint64(max(0, e.at-p.started) / int64(time.Millisecond))
+	if known {
+		p.userNS, p.systemNS = used.userNS, used.systemNS
+		p.settle()
+		p.rssBytes = max(p.rssBytes, used.rssBytes)
+		end.readBytes, end.writtenBytes = used.readBytes, used.written
+		c.ended(c.clock.unixMS(e.at), p, end)
+		return
+	}
 	// Until its parent fetches the status a dead process still has its figures.
 	// For one that lived shortly they are not worth the look.
 	if p.told && end.lifetimeMS >= 1000 {

@@ -14,7 +14,7 @@ const (
 
 const (
 	recordSize = 40 // kind, pid, start, time, and two fields more: of every kind
-	execSize   = 48
+	execSize   = 56
 	endSize    = 80
 	cutShort   = 1 // the path was longer than the record
 )
@@ -34,8 +34,11 @@ type record struct {
 	// Of an end.
 	status             uint32 // as wait(2) gives it
 	cpu, utime, stime  uint64 // nanoseconds; cpu is exact, the others give its shares
-	rssPages           uint64
 	readBytes, written uint64
+
+	// The peak of the process's memory. At an exec it is that of what the process
+	// was before: the copy of its parent, or its parent itself.
+	rssPages uint64
 }
 
 // parseRecord reads a record. It reports false for one that is cut short or of
@@ -53,6 +56,7 @@ func parseRecord(b []byte) (r record, ok bool) {
 		r.parentStart = int64(long(24))
 		r.parent, r.uid = order.Uint32(b[32:]), order.Uint32(b[36:])
 		r.cut = order.Uint32(b[40:])&cutShort != 0
+		r.rssPages = long(48)
 		r.parts = b[execSize:]
 		if n := uint64(order.Uint32(b[44:])); n < uint64(len(r.parts)) {
 			r.parts = r.parts[:n]

@@ -65,6 +65,7 @@ type process struct {
 	end              ending
 	endMS            int64 // of the wall clock
 	userNS, systemNS int64
+	rssBefore        uint64 // pages: the peak of what the process was before its exec
 
 	cpuUserMS, cpuSystemMS, rssBytes uint64 // as last read
 	scan                             uint32 // the last scan that saw it

@@ -63,7 +63,7 @@ func watch(t *testing.T, keeps func(privacyv1.Class) bool) <-chan *eventv1.WifiL
 
 func next(t *testing.T, events <-chan *eventv1.WifiLink, kind eventv1.WifiKind) *eventv1.WifiLink {
 	t.Helper()
-	for deadline := time.After(40 * time.Second); ; {
+	for deadline := time.After(2 * time.Minute); ; {
 		select {
 		case w := <-events:
 			t.Logf("%v %q %s %v %d dBm %d MHz %d kbit/s %v %v", w.GetKind(), w.GetSsid(), w.GetBssid(), w.GetIdentityStatus(),
@@ -72,7 +72,7 @@ func next(t *testing.T, events <-chan *eventv1.WifiLink, kind eventv1.WifiKind) 
 				return w
 			}
 		case <-deadline:
-			t.Fatalf("no %v within 40 s", kind)
+			t.Fatalf("no %v within 2 min", kind)
 		}
 	}
 }

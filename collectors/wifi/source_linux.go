@@ -10,11 +10,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/discreet-agent/discreet/collectors/bus"
 	"github.com/discreet-agent/discreet/collectors/netlink"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
-var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NETLINK}
+// rungs: nl80211, else NetworkManager.
+var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NETLINK, eventv1.Rung_RUNG_NATIVE}
 
 const (
 	newsBuffer   = 64 << 10
@@ -34,12 +36,26 @@ type nl80211 struct {
 // run listens to the kernel. Without Wi-Fi in the kernel it waits until there is
 // one, as an adapter that is plugged in brings it: the kernel tells, nothing is
 // polled.
+//
+// Where the kernel has none and NetworkManager has, that is asked.
 func (c *Collector) run(ctx context.Context, l *links) error {
+	if c.env.Rung == eventv1.Rung_RUNG_NATIVE {
+		m, err := dialManager(ctx, bus.System, l)
+		if err != nil {
+			return err
+		}
+		return m.run(ctx, c.env.Stats)
+	}
 	k := &nl80211{links: l, buf: make([]byte, 32<<10)}
 	if err := k.open(); err != nil {
 		return err
 	}
 	defer k.close()
+	if c.env.Rung == eventv1.Rung_RUNG_UNSPECIFIED && errors.Is(k.resolve(), unix.ENOENT) {
+		if m, err := dialManager(ctx, bus.System, l); err == nil {
+			return m.run(ctx, c.env.Stats)
+		}
+	}
 	stop := context.AfterFunc(ctx, func() { k.news.Interrupt(); k.ask.Interrupt() })
 	defer stop()
 	if err := k.listen(ctx, c); err != nil && ctx.Err() == nil {

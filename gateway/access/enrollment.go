@@ -166,9 +166,13 @@ func (e *enrollment) Renew(ctx context.Context, req *enrollv1.RenewRequest) (*en
 	if err != nil {
 		return nil, e.broken("issue certificate", err)
 	}
-	rec.CertSerial, rec.CertExpires = serialOf(cert), cert.NotAfter
-	if err := e.reg.PutDevice(ctx, rec); err != nil {
-		return nil, e.broken("put device", err)
+	// Not PutDevice: a device that was deleted meanwhile must not come back.
+	err = e.reg.RenewDevice(ctx, rec.Device, serialOf(cert), cert.NotAfter)
+	if errors.Is(err, gateway.ErrNotFound) {
+		return nil, &Refusal{ReasonUnknown}
+	}
+	if err != nil {
+		return nil, e.broken("renew device", err)
 	}
 	e.log.Info("certificate renewed", "device", string(rec.Device), "expires", cert.NotAfter)
 	return &enrollv1.RenewResponse{Certificates: [][]byte{cert.Raw}, Ca: e.ca.cert.Raw}, nil

@@ -189,6 +189,37 @@ func TestRenewRules(t *testing.T) {
 	}
 }
 
+// vanishing is a registry whose device is deleted while it renews.
+type vanishing struct {
+	*accesstest.Registry
+	put bool
+}
+
+func (v *vanishing) RenewDevice(context.Context, gateway.Device, string, time.Time) error {
+	return gateway.ErrNotFound
+}
+
+func (v *vanishing) PutDevice(context.Context, gateway.DeviceRecord) error {
+	v.put = true
+	return nil
+}
+
+// TestRenewalOfDeletedDevice: the deletion stays, and the device learns that it
+// is unknown.
+func TestRenewalOfDeletedDevice(t *testing.T) {
+	ca, reg := accesstest.NewCA(t), &vanishing{Registry: accesstest.NewRegistry()}
+	if err := reg.Registry.PutDevice(t.Context(), gateway.DeviceRecord{Device: someDevice}); err != nil {
+		t.Fatal(err)
+	}
+	addr := accesstest.Gateway(t, ca, reg, access.EnrollmentOptions{})
+	cert := deviceCert(t, ca, time.Now())
+	_, err := client(t, ca, addr, cert).Renew(t.Context(), &enrollv1.RenewRequest{Csr: makeCSR(t, ecKey(t), x509.CertificateRequest{})})
+	wantStatus(t, "Renew()", err, codes.Unauthenticated, access.ReasonUnknown)
+	if reg.put {
+		t.Errorf("Renew() put the device back; want it gone")
+	}
+}
+
 func TestAuthorize(t *testing.T) {
 	ca, reg := accesstest.NewCA(t), accesstest.NewRegistry()
 	now := time.Now()

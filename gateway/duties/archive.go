@@ -34,6 +34,7 @@ type archive struct {
 	known    map[person]bool // the people whom the archive is about
 	tables   map[protoreflect.FieldNumber]*table
 	hidden   int64 // rows of a machine that named somebody else
+	sealed   int   // sealed names
 }
 
 // person is how an event names somebody.

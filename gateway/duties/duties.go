@@ -24,6 +24,10 @@ type Duties struct {
 	Audit     *audit.Log
 	Who       string        // the user of the system who asked
 	Retention time.Duration // told to the person; 0: not told
+
+	// OfficerKeyFile opens the sealed names that Retrieve hands over; "" leaves
+	// them sealed.
+	OfficerKeyFile string
 }
 
 var kindNames = map[gateway.SubjectKind]string{gateway.Person: "person", gateway.Machine: "machine"}
@@ -52,7 +56,14 @@ func (d *Duties) Find(ctx context.Context, s Selector) ([]gateway.Subject, error
 }
 
 func (d *Duties) find(ctx context.Context, s Selector) ([]gateway.Subject, error) {
-	q, err := s.query()
+	var seen []string
+	if keyed, ok := d.Store.(gateway.KeyStore); ok && s.KeyFile != "" {
+		var err error
+		if seen, err = keyed.KeyIDs(ctx); err != nil {
+			return nil, err
+		}
+	}
+	q, err := s.query(seen)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +157,9 @@ func (d *Duties) fill(ctx context.Context, a *archive, ids []gateway.SubjectID) 
 		return err
 	}
 	if err := d.writeDevices(ctx, a); err != nil {
+		return err
+	}
+	if err := d.writeIdentities(ctx, a); err != nil {
 		return err
 	}
 	return a.close(d.Retention)

@@ -29,6 +29,9 @@ func (a *archive) readme(retention time.Duration) []byte {
 	if retention > 0 {
 		fmt.Fprintf(&b, "Events are deleted %d days after they happened, by whole days.\n", int(retention.Hours()/24))
 	}
+	if a.sealed > 0 {
+		b.WriteString("sealed_names.csv lists the names that devices sealed for the data protection officer.\nNobody else can open them. The column name is filled where the officer opened them\nfor this archive.\n")
+	}
 	b.WriteString(about)
 	if a.hidden > 0 {
 		fmt.Fprintf(&b, "\nIn %d rows the machine was used by somebody else. The name is left out there.\n", a.hidden)

@@ -1,6 +1,7 @@
 package duties
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -27,30 +28,46 @@ type Selector struct {
 }
 
 // query turns the selector into what a store understands. An empty one selects
-// all of its kind.
-func (s Selector) query() (gateway.Query, error) {
-	names, err := s.candidates()
+// all of its kind. seen are the ids of the keys of which the store holds
+// pseudonyms.
+func (s Selector) query(seen []string) (gateway.Query, error) {
+	names, err := s.candidates(seen)
 	return gateway.Query{Kind: s.Kind, Names: names, Device: s.Device}, err
 }
 
 // candidates returns every name under which those whom s means may be stored:
-// the names as given, and what the filter of a device makes of them.
-func (s Selector) candidates() ([]string, error) {
+// the names as given, and what the filter of a device makes of them with the key
+// of each epoch that the store has seen.
+func (s Selector) candidates(seen []string) ([]string, error) {
 	out := slices.Concat(s.Names, s.Pseudonyms)
 	if s.KeyFile == "" || len(s.Names) == 0 {
 		return out, nil
 	}
-	keys, err := privacy.ReadKeyFile(s.KeyFile, s.KeyID)
+	secret, err := privacy.ReadSecret(s.KeyFile)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range s.Names {
-		if s.Kind != gateway.Person {
-			out = append(out, privacy.DevicePseudonym(keys, name))
+	defer secret.Close()
+	epochs := map[privacy.Epoch]bool{"": true}
+	for _, id := range seen {
+		if e, ok := secret.EpochOf(s.KeyID, id); ok && len(epochs) <= maxEpochs {
+			epochs[e] = true
 		}
-		if s.Kind != gateway.Machine {
-			out = append(out, s.people(keys, name)...)
+	}
+	for e := range epochs {
+		keys, err := secret.Pseudonyms(s.KeyID, e)
+		if err != nil {
+			return nil, fmt.Errorf("pseudonym key file %s: %w", s.KeyFile, err)
 		}
+		for _, name := range s.Names {
+			if s.Kind != gateway.Person {
+				out = append(out, privacy.DevicePseudonym(keys, name))
+			}
+			if s.Kind != gateway.Machine {
+				out = append(out, s.people(keys, name)...)
+			}
+		}
+		keys.Close()
 	}
 	// A role stands for many accounts and is nobody's name.
 	out = slices.DeleteFunc(out, func(n string) bool { return n == "" || strings.HasPrefix(n, "@") })
@@ -58,11 +75,15 @@ func (s Selector) candidates() ([]string, error) {
 	return slices.Compact(out), nil
 }
 
+// maxEpochs bounds the epochs of one key: a device can make up key ids.
+const maxEpochs = 1200
+
 // people returns the pseudonyms of an account: of the name as given, which may
-// bring its realm along, of the name in the given realm, and as an address.
+// bring its realm along, of the name in the given realm, as an address, and as a
+// SID.
 func (s Selector) people(keys *privacy.Pseudonyms, name string) []string {
 	c := privacy.Context{OS: s.OS, Host: s.Host, RealmAliases: s.Aliases}
-	out := []string{privacy.UserPseudonym(keys, c, name, ""), privacy.UPNPseudonym(keys, name)}
+	out := []string{privacy.UserPseudonym(keys, c, name, ""), privacy.UPNPseudonym(keys, name), privacy.SIDPseudonym(keys, c, name)}
 	if s.Realm != "" && !strings.ContainsAny(name, `\/@`) {
 		out = append(out, privacy.UserPseudonym(keys, c, s.Realm+`\`+name, ""), s.Realm+`\`+name)
 	}

@@ -2,6 +2,7 @@ package duties
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 
@@ -51,4 +52,52 @@ func (s Selector) canonical() map[string]bool {
 	}
 	delete(out, "")
 	return out
+}
+
+// writeIdentities writes the sealed names that the store keeps beside the people
+// among the subjects. They are opened only with the officer's key.
+func (d *Duties) writeIdentities(ctx context.Context, a *archive) error {
+	keeper, ok := d.Store.(gateway.IdentityStore)
+	if !ok {
+		return nil
+	}
+	var key *privacy.OfficerKey
+	if d.OfficerKeyFile != "" {
+		var err error
+		if key, err = privacy.ReadOfficerKey(d.OfficerKeyFile); err != nil {
+			return err
+		}
+	}
+	names := map[string]bool{}
+	for _, s := range a.subjects {
+		if s.Kind == gateway.Person && s.Name != "" {
+			names[s.Name] = true
+		}
+	}
+	list, err := keeper.Identities(ctx)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"device", "pseudonym", "officer_key", "name", "sealed_name_base64"}}
+	for _, id := range list {
+		if names[id.Pseudonym] {
+			rows = append(rows, []string{guard(string(id.Device)), guard(id.Pseudonym), guard(id.OfficerKeyID), guard(opened(key, id)), base64.StdEncoding.EncodeToString(id.Sealed)})
+		}
+	}
+	if a.sealed = len(rows) - 1; a.sealed == 0 {
+		return nil
+	}
+	return a.csvFile("sealed_names.csv", rows)
+}
+
+// opened returns the name in an identity, or "" where key does not open it.
+func opened(key *privacy.OfficerKey, id gateway.Identity) string {
+	if key == nil || key.Public().ID() != id.OfficerKeyID {
+		return ""
+	}
+	name, err := privacy.Open(key, id.Sealed, id.Pseudonym)
+	if err != nil {
+		return ""
+	}
+	return strings.ReplaceAll(name, "\x1f", `\`) // realm and name
 }

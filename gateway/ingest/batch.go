@@ -190,8 +190,9 @@ func (t *session) describe(d *eventv1.Device) {
 	if rec.AssetID == d.GetAssetId() && slices.Equal(rec.Tags, d.GetTags()) && rec.System == d.GetSystem() {
 		return
 	}
-	rec.AssetID, rec.Tags, rec.System = d.GetAssetId(), d.GetTags(), d.GetSystem()
-	if err := t.s.reg.PutDevice(t.ctx, rec); err != nil {
+	// Not PutDevice: a device that was deleted meanwhile must not come back.
+	err = t.s.reg.DescribeDevice(t.ctx, t.dev, d.GetAssetId(), d.GetTags(), d.GetSystem())
+	if err != nil && !errors.Is(err, gateway.ErrNotFound) {
 		t.s.storeFails(t.dev, err)
 	}
 }

@@ -107,10 +107,15 @@ func (m *memory) Device(_ context.Context, dev gateway.Device) (gateway.DeviceRe
 	return rec, nil
 }
 
-func (m *memory) PutDevice(_ context.Context, d gateway.DeviceRecord) error {
+func (m *memory) DescribeDevice(_ context.Context, dev gateway.Device, assetID string, tags []string, system eventv1.System) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.devices[d.Device] = d
+	d, ok := m.devices[dev]
+	if !ok {
+		return gateway.ErrNotFound
+	}
+	d.AssetID, d.Tags, d.System = assetID, tags, system
+	m.devices[dev] = d
 	return nil
 }
 

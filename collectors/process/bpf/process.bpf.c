@@ -92,6 +92,7 @@ struct exec {
 	u64 parent_start;
 	u32 parent, uid;
 	u32 flags, path_bytes;
+	u64 rss_pages; /* the peak of what the process was before */
 	char path[PATH_BYTES + NAME_BYTES]; /* its parts, the last first, each with a zero after it */
 };
 struct end {
@@ -174,6 +175,7 @@ int on_exec(u64 *args)
 	e->parent = task->real_parent->tgid;
 	e->parent_start = task->real_parent->group_leader->start_boottime;
 	e->uid = task->cred->uid.val;
+	e->rss_pages = task->signal->maxrss;
 	walk(e, task->mm->exe_file);
 	u32 n = e->path_bytes;
 	if (n > sizeof(e->path))

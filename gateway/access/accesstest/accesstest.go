@@ -16,6 +16,7 @@ import (
 	"github.com/discreet-agent/discreet/gateway"
 	"github.com/discreet-agent/discreet/gateway/access"
 	enrollv1 "github.com/discreet-agent/discreet/proto/enroll/v1"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
 // Registry is a gateway.Registry in memory. It is safe for concurrent use.
@@ -54,6 +55,31 @@ func (r *Registry) PutDevice(_ context.Context, d gateway.DeviceRecord) error {
 		r.devices[d.Device] = d
 	}
 	return r.err
+}
+
+// RenewDevice implements gateway.Registry.
+func (r *Registry) RenewDevice(_ context.Context, dev gateway.Device, certSerial string, expires time.Time) error {
+	return r.update(dev, func(d *gateway.DeviceRecord) { d.CertSerial, d.CertExpires = certSerial, expires })
+}
+
+// DescribeDevice implements gateway.Registry.
+func (r *Registry) DescribeDevice(_ context.Context, dev gateway.Device, assetID string, tags []string, system eventv1.System) error {
+	return r.update(dev, func(d *gateway.DeviceRecord) { d.AssetID, d.Tags, d.System = assetID, tags, system })
+}
+
+func (r *Registry) update(dev gateway.Device, change func(*gateway.DeviceRecord)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d, ok := r.devices[dev]
+	switch {
+	case r.err != nil:
+		return r.err
+	case !ok:
+		return gateway.ErrNotFound
+	}
+	change(&d)
+	r.devices[dev] = d
+	return nil
 }
 
 // Device implements gateway.Registry.

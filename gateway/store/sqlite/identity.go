@@ -84,3 +84,15 @@ func pruneIdentities(ctx context.Context, tx *sql.Tx) error {
 		OR pseudonym NOT IN (SELECT name FROM subject WHERE kind = 1 AND anonymous = 0)`)
 	return err
 }
+
+// KeyIDs returns the key ids of all pseudonyms that name a subject.
+func (s *Store) KeyIDs(ctx context.Context) ([]string, error) {
+	// A pseudonym is p1.KEYID.DIGITS; what is none but looks so does no harm.
+	ids, err := collect(ctx, s.meta, scanText, `SELECT DISTINCT substr(v, 4, instr(substr(v, 4), '.') - 1) AS id
+		FROM (SELECT name AS v FROM subject UNION ALL SELECT upn FROM subject UNION ALL SELECT sid FROM subject)
+		WHERE substr(v, 1, 3) = 'p1.' AND instr(substr(v, 4), '.') > 1 ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("key ids: %w", err)
+	}
+	return ids, nil
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/discreet-agent/discreet/gateway"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
 // PutDevice stores d in place of what is there. An anonymous machine gets no
@@ -41,6 +42,23 @@ func (s *Store) PutDevice(ctx context.Context, d gateway.DeviceRecord) error {
 		return fmt.Errorf("put device: %w", err)
 	}
 	return nil
+}
+
+// RenewDevice notes the newest certificate of a device that is there.
+func (s *Store) RenewDevice(ctx context.Context, dev gateway.Device, certSerial string, expires time.Time) error {
+	return s.change(ctx, "renew device", `UPDATE device SET cert_serial = ?, cert_expires_ms = ? WHERE known = 1 AND id = ?`, certSerial, ms(expires), string(dev))
+}
+
+// DescribeDevice notes what a device that is there says of itself. An anonymous
+// machine gets no asset id and no tags again.
+func (s *Store) DescribeDevice(ctx context.Context, dev gateway.Device, assetID string, tags []string, system eventv1.System) error {
+	list, err := json.Marshal(append([]string{}, tags...))
+	if err != nil {
+		return fmt.Errorf("describe device: %w", err)
+	}
+	const anonymous = `EXISTS(SELECT 1 FROM subject WHERE kind = 2 AND subject.source = device.source AND anonymous = 1)`
+	return s.change(ctx, "describe device", `UPDATE device SET system = ?, asset_id = CASE WHEN `+anonymous+` THEN '' ELSE ? END,
+		tags = CASE WHEN `+anonymous+` THEN '[]' ELSE ? END WHERE known = 1 AND id = ?`, int64(system), assetID, string(list), string(dev))
 }
 
 const deviceColumns = `SELECT id, grp, enrolled_ms, contact_ms, agent_version, policy_digest, asset_id, tags, system, revoked, cert_serial, cert_expires_ms FROM device WHERE known = 1`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/discreet-agent/discreet/gateway"
 )
@@ -15,6 +16,7 @@ var identityCases = []storeCase{
 	{"identity/delete_the_machine", identityGoesWithMachine},
 	{"identity/expire", identityExpires},
 	{"identity/survives", identitySurvives},
+	{"identity/key_ids", keyIDs},
 }
 
 func identities(f *fixture) gateway.IdentityStore {
@@ -114,4 +116,29 @@ func identitySurvives(f *fixture) {
 	f.identify(devA, 1, "ann")
 	f.reopen()
 	f.wantIdentities("0a/ann")
+}
+
+// keyIDs: what an erasure took away is not named any more.
+func keyIDs(f *fixture) {
+	keyed, ok := f.Store.(gateway.KeyStore)
+	if !ok {
+		f.Skipf("%T is no gateway.KeyStore", f.Store)
+	}
+	want := func(want ...string) {
+		f.Helper()
+		if got, err := keyed.KeyIDs(context.Background()); err != nil || !slices.Equal(got, append([]string{}, want...)) && len(got)+len(want) > 0 {
+			f.Errorf("KeyIDs() = %q, %v; want %q", got, err, want)
+		}
+	}
+	want()
+	digits := strings.Repeat("a", 26)
+	upn := usage(at(0), "ben", "b")
+	upn.GetExecutionSummary().User.Upn, upn.GetExecutionSummary().User.Sid = "p1.k3."+digits, "p1.k1."+digits
+	f.put(devA, epoch(1), 1, usage(at(0), "p1.k1."+digits, "a"), upn, machine(at(0), "p1.k2."+digits),
+		usage(at(0), "p1.", "a"), usage(at(0), "p1..x", "a"), usage(at(0), "p1.nodot", "a"))
+	want("k1", "k2", "k3")
+	if _, err := f.Delete(context.Background(), []gateway.SubjectID{f.one(gateway.Person, "ben")}); err != nil {
+		f.Fatal(err)
+	}
+	want("k1", "k2")
 }

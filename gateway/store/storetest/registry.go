@@ -19,6 +19,8 @@ var registryCases = []struct {
 }{
 	{"devices", devices},
 	{"unknown_device", unknownDevice},
+	{"narrow_changes", narrowChanges},
+	{"renewal_races_deletion", renewalRacesDeletion},
 	{"token_reasons", tokenReasons},
 	{"token_uses_at_once", tokenUses},
 	{"policies", policies},
@@ -62,6 +64,56 @@ func devices(t *testing.T, s gateway.Store, r gateway.Registry) {
 	}
 }
 
+func narrowChanges(t *testing.T, _ gateway.Store, r gateway.Registry) {
+	ctx := context.Background()
+	want := gateway.DeviceRecord{Device: devA, Group: "sales", Enrolled: at(9), LastContact: at(1), AgentVersion: "1.2", AssetID: "A-1", Tags: []string{"x"}, CertSerial: "0f"}
+	if err := r.PutDevice(ctx, want); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Revoke(ctx, devA), r.RenewDevice(ctx, devA, "10", at(-30)), r.DescribeDevice(ctx, devA, "A-2", []string{"y", "z"}, eventv1.System_SYSTEM_LINUX)); err != nil {
+		t.Fatal(err)
+	}
+	want.Revoked, want.CertSerial, want.CertExpires = true, "10", at(-30)
+	want.AssetID, want.Tags, want.System = "A-2", []string{"y", "z"}, eventv1.System_SYSTEM_LINUX
+	if got, err := r.Device(ctx, devA); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Device() = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// renewalRacesDeletion: whichever of both comes first, the record of a deleted
+// device is not there afterwards.
+func renewalRacesDeletion(t *testing.T, s gateway.Store, r gateway.Registry) {
+	ctx := context.Background()
+	for round := range 20 {
+		if err := r.PutDevice(ctx, gateway.DeviceRecord{Device: devA, Group: "g"}); err != nil {
+			t.Fatal(err)
+		}
+		found, err := s.Subjects(ctx, gateway.Query{Kind: gateway.Machine, Device: devA})
+		if err != nil || len(found) != 1 {
+			t.Fatalf("Subjects(machine) = %d, %v; want 1", len(found), err)
+		}
+		var renewed, described error
+		var all sync.WaitGroup
+		all.Go(func() { renewed = r.RenewDevice(ctx, devA, "10", at(-30)) })
+		all.Go(func() {
+			described = r.DescribeDevice(ctx, devA, "A", []string{"x"}, eventv1.System_SYSTEM_LINUX)
+		})
+		_, err = s.Delete(ctx, []gateway.SubjectID{found[0].ID})
+		all.Wait()
+		if err != nil {
+			t.Fatalf("Delete() = %v; want nil", err)
+		}
+		for what, err := range map[string]error{"RenewDevice": renewed, "DescribeDevice": described} {
+			if err != nil && !errors.Is(err, gateway.ErrNotFound) {
+				t.Errorf("%s() = %v; want nil or ErrNotFound", what, err)
+			}
+		}
+		if _, err := r.Device(ctx, devA); !errors.Is(err, gateway.ErrNotFound) {
+			t.Fatalf("round %d: Device(deleted) = %v; want ErrNotFound", round, err)
+		}
+	}
+}
+
 func unknownDevice(t *testing.T, s gateway.Store, r gateway.Registry) {
 	ctx := context.Background()
 	// A device of which events are stored is not thereby enrolled.
@@ -70,7 +122,9 @@ func unknownDevice(t *testing.T, s gateway.Store, r gateway.Registry) {
 	}
 	_, err := r.Device(ctx, devA)
 	for what, err := range map[string]error{"Device": err, "Touch": r.Touch(ctx, devA, at(0), "1", nil), "Revoke": r.Revoke(ctx, devA),
-		"RevokeToken": r.RevokeToken(ctx, "none")} {
+		"RevokeToken":    r.RevokeToken(ctx, "none"),
+		"RenewDevice":    r.RenewDevice(ctx, devA, "1", at(0)),
+		"DescribeDevice": r.DescribeDevice(ctx, devA, "A", nil, eventv1.System_SYSTEM_LINUX)} {
 		if !errors.Is(err, gateway.ErrNotFound) {
 			t.Errorf("%s(unknown) = %v; want ErrNotFound", what, err)
 		}

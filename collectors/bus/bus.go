@@ -1,0 +1,4 @@
+//go:build !linux
+
+// Package bus talks to a message bus of Linux.
+package bus
