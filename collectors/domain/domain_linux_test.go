@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -117,6 +118,77 @@ func TestSeesEachCall(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.rung.String(), func(t *testing.T) { seesEach(t, tt.rung, tt.calls) })
+	}
+}
+
+// TestLadder: a kernel without types leads to the next rung, and it is said why.
+func TestLadder(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs CAP_NET_RAW (packet(7))")
+	}
+	run := func(env collectors.Env) error {
+		env.Log, env.SysRoot = slog.New(slog.DiscardHandler), t.TempDir()
+		c, err := New(env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		return c.Run(ctx, func(*eventv1.Event) {})
+	}
+	tests := []struct {
+		name        string
+		forced, got eventv1.Rung
+		err         error
+	}{
+		{"best that works", 0, eventv1.Rung_RUNG_PACKET, nil},
+		{"forced", eventv1.Rung_RUNG_PACKET, eventv1.Rung_RUNG_PACKET, nil},
+		{"forced, and not to be had", eventv1.Rung_RUNG_EBPF, 0, collectors.ErrUnsupported},
+		{"forced, and none of its", eventv1.Rung_RUNG_NETLINK, 0, collectors.ErrUnsupported},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			stats := &collectors.Stats{}
+			err := run(collectors.Env{Stats: stats, Rung: tt.forced})
+			if !errors.Is(err, tt.err) || stats.Rung() != tt.got {
+				t.Errorf("Run() = %v on %v; want %v on %v", err, stats.Rung(), tt.err, tt.got)
+			}
+			if why := strings.Contains(stats.Note(), "CONFIG_DEBUG_INFO_BTF"); why != (tt.forced == 0 || tt.forced == eventv1.Rung_RUNG_EBPF) {
+				t.Errorf("note %q; want why the best is not usable, where it was tried", stats.Note())
+			}
+		})
+	}
+}
+
+// TestWithoutCapabilities runs as another account: it is denied, and says what is
+// needed.
+func TestWithoutCapabilities(t *testing.T) {
+	if os.Getuid() == 0 {
+		client(t, 4242, "denied:1")
+		return
+	}
+	if err := denied(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLeavesNothingOpen: neither a descriptor nor a program stays.
+func TestLeavesNothingOpen(t *testing.T) {
+	open := func() int {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	idle := func(rung eventv1.Rung) { collect(t, rung, func() {}, func(*seen) bool { return true }) }
+	for _, rung := range rungs {
+		idle(rung) // what is opened once for good
+		before := open()
+		idle(rung)
+		if after := open(); after != before {
+			t.Errorf("%v: %d descriptors are open; want %d as before", rung, after, before)
+		}
 	}
 }
 

@@ -77,6 +77,8 @@ func contact(what string, i int) error {
 	switch what {
 	case "udp", "tcp", "nx", "loose", "six":
 		return ask(ctx, what, nameOf(what, i))
+	case "denied":
+		return denied()
 	case "tls":
 		conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", host+":443")
 		if err == nil {
@@ -98,6 +100,20 @@ func contact(what string, i int) error {
 		return err
 	}
 	return errors.ErrUnsupported
+}
+
+// denied runs the collector and wants it to be refused for want of capabilities.
+func denied() error {
+	stats := &collectors.Stats{}
+	c, err := New(collectors.Env{Log: slog.New(slog.DiscardHandler), Stats: stats})
+	if err != nil {
+		return err
+	}
+	err = c.Run(context.Background(), func(*eventv1.Event) {})
+	if !errors.Is(err, collectors.ErrDenied) || !strings.Contains(err.Error(), "CAP_NET_RAW") || !strings.Contains(stats.Note(), "CAP_BPF") {
+		return fmt.Errorf("Run() = %w with note %q; want ErrDenied, and both capabilities named", err, stats.Note())
+	}
+	return nil
 }
 
 // slow writes its first bytes in parts of 100.
