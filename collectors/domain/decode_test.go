@@ -180,6 +180,9 @@ func TestHelloInParts(t *testing.T) {
 			}
 		}
 	}
+	if got, _ := names([]packet{part(0, len(all)), part(0, len(all)), part(0, 40)}); !slices.Equal(got, want) {
+		t.Errorf("whole, and sent again: %q; want %q", got, want)
+	}
 	tests := []struct {
 		name string
 		b    []byte

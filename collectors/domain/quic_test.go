@@ -187,6 +187,9 @@ func TestInitials(t *testing.T) {
 		{"another one with the same empty id", seal(
 			changed(all, func(f *first) { f.scid = "" }),
 			first{version: v1, keys: "another1", dcid: "another1", frames: cryptoFrame(0, b), pad: 1100}), []string{"a.example", "b.example"}},
+		{"another one after a part, with the same empty id", seal(
+			changed(at(v1, 500, len(a)), func(f *first) { f.scid = "" }),
+			first{version: v1, keys: "another1", dcid: "another1", frames: cryptoFrame(0, b[:600]), pad: 1100}), nil},
 		{"the other version after a negotiation", seal(all, first{version: v2, keys: "original", dcid: "original", scid: "client", frames: cryptoFrame(0, b), pad: 1100}), []string{"a.example"}},
 		{"the other version after a negotiation, with an empty id", seal(
 			changed(all, func(f *first) { f.scid = "" }),
