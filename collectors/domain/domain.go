@@ -92,6 +92,14 @@ func (c *Collector) watch(ctx context.Context, src source, emit collectors.Emit)
 	ended := make(chan error, 1)
 	go func() {
 		defer close(batches)
+		if c.env.Settled != nil {
+			select {
+			case <-c.env.Settled:
+			case <-ctx.Done():
+				ended <- nil
+				return
+			}
+		}
 		ended <- withoutCapabilities(func() error { return decode(ctx, src, batches) })
 	}()
 	r := newReporter(c.env, src, emit)

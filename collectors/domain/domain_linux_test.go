@@ -330,6 +330,34 @@ func TestDecoderHasNoCapability(t *testing.T) {
 	t.Errorf("the decoder's thread is still there (%v); want it gone", err)
 }
 
+// TestDecoderWaits: until the process has given up its rights no thread of it may
+// have fewer than the others.
+func TestDecoderWaits(t *testing.T) {
+	settled := make(chan struct{})
+	src := &spy{look: func() string {
+		select {
+		case <-settled:
+			return "after"
+		default:
+			return "before"
+		}
+	}}
+	c := &Collector{env: collectors.Env{Stats: &collectors.Stats{}, Settled: settled}}
+	ended := make(chan error)
+	go func() { ended <- c.watch(t.Context(), src, func(*eventv1.Event) {}) }()
+	time.Sleep(10 * time.Millisecond) // enough for one that does not wait
+	close(settled)
+	if err := <-ended; err != nil || src.saw != "after" {
+		t.Errorf("watch() = %v, read %s the process has settled; want after", err, src.saw)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	c.env.Settled = make(chan struct{})
+	if err := c.watch(ctx, &spy{}, func(*eventv1.Event) {}); err != nil {
+		t.Errorf("watch() of what never settles = %v; want nil once it is stopped", err)
+	}
+}
+
 // TestDecoderOpensNothingNew: what the collector needs rights for it has opened
 // before, and the thread could not open it.
 func TestDecoderOpensNothingNew(t *testing.T) {

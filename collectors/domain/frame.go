@@ -18,7 +18,7 @@ const (
 // with further headers, are refused.
 func parseFrame(b []byte, out bool, p *packet) bool {
 	source, destination, protocol, b := network(b)
-	if b == nil || len(b) < 8 {
+	if len(b) < 8 {
 		return false
 	}
 	from, to := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
