@@ -149,7 +149,7 @@ func newCaller(dir string, i int) (caller, error) {
 }
 
 func (c caller) run(ctx context.Context, what string, from, to int) error {
-	cmd := exec.CommandContext(ctx, c.path, "-role", fmt.Sprintf("call:%s:%d:%d", what, from, to))
+	cmd := exec.CommandContext(ctx, c.path, "-role", fmt.Sprintf("contact:%s:%d:%d", what, from, to))
 	cmd.Dir, cmd.Env, cmd.Stderr = "/", []string{}, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(c.uid), Gid: uint32(c.uid)}}
 	if err := cmd.Run(); err != nil {

@@ -94,7 +94,7 @@ it needs nothing else. The gateway keeps only its hash.`,
 	}
 	c.Flags().IntVar(&uses, "uses", 1, "how many devices may enrol with it")
 	c.Flags().DurationVar(&expires, "expires", 24*time.Hour, "how long it is good")
-	c.Flags().StringVar(&group, "group", "", "the group that its devices belong to")
+	c.Flags().StringVar(&group, "group", "default", "the group that its devices belong to")
 	c.Flags().StringVar(&out, "out", "", "write the token to this file, mode 0600, instead of printing it")
 	return c
 }

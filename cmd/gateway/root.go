@@ -90,7 +90,29 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 config invalid, 5 permission.`,
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print JSON for scripts")
 	root.AddCommand(serveCommand(s), caCommand(s), tokenCommand(s), deviceCommand(s), subjectCommand(s), officerCommand(s), policyCommand(s),
 		eventsCommand(s), retentionCommand(s), auditCommand(s), versionCommand(s))
+	for _, c := range root.Commands() {
+		strictGroups(c)
+	}
 	return root
+}
+
+// strictGroups makes a command that only holds others refuse a word that is none
+// of them, with the exit code of usage. Cobra would print the help and report
+// success.
+func strictGroups(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		strictGroups(sub)
+	}
+	if !c.HasSubCommands() || c.Runnable() {
+		return
+	}
+	c.DisableFlagsInUseLine = true
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		return fail(exitUsage, fmt.Errorf("unknown command %.40q for %q; hint: %s --help", args[0], c.CommandPath(), c.CommandPath()))
+	}
 }
 
 func versionCommand(s *shared) *cobra.Command {
@@ -113,12 +135,13 @@ func (s *shared) settings() (configs.Gateway, error) {
 	if file == "" {
 		file = configs.DefaultGatewayFile()
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return configs.GatewayDefaults(), nil
+			set := configs.GatewayDefaults()
+			return set, ours(set.DataDir)
 		}
 	}
 	set, faults := configs.LoadGateway(file)
 	if len(faults) == 0 {
-		return set, nil
+		return set, ours(set.DataDir)
 	}
 	for _, f := range faults {
 		fmt.Fprintln(os.Stderr, f)
@@ -167,9 +190,11 @@ func (r *room) duties() *duties.Duties {
 
 func (r *room) ca() (*access.CA, error) { return access.OpenCA(r.set.CADir) }
 
-// operator is the account that runs the command, for the audit log.
+// operator is who runs the command, for the audit log. sudo tells the person behind
+// the service's account. Who has that account can tell anything here, and could as
+// well write the log itself.
 func operator() string {
-	if name := os.Getenv("SUDO_USER"); name != "" && os.Geteuid() == 0 {
+	if name := os.Getenv("SUDO_USER"); name != "" {
 		return name + " (sudo)"
 	}
 	u, err := user.Current()
