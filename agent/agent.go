@@ -86,6 +86,8 @@ type Agent struct {
 	sealed *sealedNames
 
 	sessions collectors.Sessions // nil in a build without behaviour collectors
+	settled  chan struct{}       // closed once Ready has returned
+	called   *collectors.Names   // what one collector saw of whom programs call, for the others
 
 	mu       sync.Mutex // guards what follows
 	loaded   *configs.Loaded
@@ -124,6 +126,7 @@ func New(o Options) (*Agent, error) {
 	a.spool = sp
 	a.pauses = newPauses(set.StateDir)
 	a.sessions = newSessions(set.RunDir, o.Log)
+	a.called, a.settled = &collectors.Names{}, make(chan struct{})
 	a.pipe = newPipeline(o.Log, sp, time.Now)
 	a.pipe.identified = a.keepIdentities
 	if a.sealed, err = openSealedNames(set.StateDir); err != nil {
@@ -188,6 +191,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.o.Ready != nil {
 		a.o.Ready()
 	}
+	close(a.settled)
 	a.work(ctx, changed)
 
 	for _, s := range a.sups {
