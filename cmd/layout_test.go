@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"cmd/capture":               {"cmd/lab", "collectors", "collectors/*", "proto/*"},
 	"cmd/demo":                  {"cmd/lab"},
 	"cmd/e2e":                   {"cmd/lab"},
+	"packaging/bom":             {},
 }
 
 // onlyIn keeps each outside library in the parts that need it. An empty list
