@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture crash canary kills mutation bench soak fuzz size packages test-packages deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -32,6 +32,7 @@ demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends
 	@$(GO) run ./cmd/demo
 
 test: deps check race e2e vm ## all that CI runs
+	$(MAKE) mutation MUTANTS=40
 	@echo "make test: all targets passed"
 
 check: fmt vet lint rules fresh ## format, vet for every system, lint, import rules, generated files
@@ -77,14 +78,17 @@ canary: build ## two people of random names: spool, decrypted wire, logs, bundle
 kills: build ## 50 kill -9 of the agent and 50 of the gateway under load
 	$(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run Kill -v ./cmd/e2e
 
-mutation: ## breaks the value rules in MUTANTS places (default 150; all: long), one at a time: each must turn a test red; prints the list
-	$(GO) run ./.ci/mutation $(if $(filter all,$(MUTANTS)),-all,-sample $(or $(MUTANTS),150))
+mutation: ## breaks the value rules in each place, one at a time: each must turn a test red; prints the list (MUTANTS=40: a sample)
+	$(GO) run ./.ci/mutation $(if $(MUTANTS),-quick -sample $(MUTANTS),-all)
 
 bench: ## ns and allocations of the filter, bytes on the wire, spool and store
 	$(GO) test -run '^$$' -bench . -benchmem -tags $(TAGS) ./privacy ./agent/uplink ./agent/spool ./gateway/...
 
 bench-capture: build ## as root: what the sources of Linux see and cost, beside a gopsutil poller; SCALE=0.1 for a tenth
-	$(GO) run ./cmd/capture -bin bin -scale $(or $(SCALE),1)
+	$(GO) run ./cmd/capture -bin bin -scale $(or $(SCALE),1) -span 0
+
+bench-footprint: build ## as root: what agents of several settings, the helper and the peers take at rest; SPAN=2m for less than 10 minutes
+	$(GO) run ./cmd/capture -bin bin -only footprint -span $(or $(SPAN),10m)
 
 fuzz: ## every fuzz test for FUZZTIME (default 10s)
 	@.ci/fuzz $${FUZZTIME:-10s}
@@ -93,6 +97,7 @@ soak: build ## the slow ones with large counts
 	DISCREET_CRASHES=2000000 $(GO) test -count=1 -timeout 2h -run Crash -v ./agent/spool
 	DISCREET_KILLS=1000 $(GO) test -count=1 -timeout 3h -tags $(TAGS) -run Kill -v ./cmd/e2e
 	FUZZTIME=60s .ci/fuzz 60s
+	$(MAKE) mutation
 
 size: build ## the size of the programs, stripped
 	@ls -l bin | awk 'NR>1 {printf "%-20s %.2f MiB\n", $$9, $$5/1048576}'

@@ -65,6 +65,7 @@ type Agent struct {
 	loader *configs.Loader
 	start  time.Time
 	local  func() time.Time // in the device's zone
+	zone   func() (*time.Location, string)
 
 	// boot are the settings of the start: where the gateway is and where files lie
 	// is followed only by a restart.
@@ -79,22 +80,23 @@ type Agent struct {
 
 	sessions collectors.Sessions // nil in a build without behaviour collectors
 
-	mu     sync.Mutex // guards what follows
-	loaded *configs.Loaded
-	ident  *identity.Identity
-	keeper *identity.Keeper
-	keyErr string
-	since  time.Time // when the policy in force took effect
-	people []string  // identities that the filter in force knows
-	epoch  privacy.Epoch
-	keys   *privacy.Pseudonyms // of the filter in force
+	mu       sync.Mutex // guards what follows
+	loaded   *configs.Loaded
+	ident    *identity.Identity
+	keeper   *identity.Keeper
+	keyErr   string
+	since    time.Time // when the policy in force took effect
+	people   []string  // identities that the filter in force knows
+	zoneText string    // tells the zone of the filter in force from others
+	epoch    privacy.Epoch
+	keys     *privacy.Pseudonyms // of the filter in force
 
 	saidLoose atomic.Bool // that keys are not locked was told
 }
 
 // New reads the settings and opens the spool. It starts nothing.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Log, start: time.Now(), local: localNow}
+	a := &Agent{o: o, log: o.Log, start: time.Now(), local: localNow, zone: localZone}
 	a.loader = configs.NewLoader(o.Paths, o.LastGoodDir)
 	if err := a.loader.ApplyOverrides(o.Overrides); err != nil {
 		return nil, err
@@ -127,10 +129,19 @@ func New(o Options) (*Agent, error) {
 		Address: set.Gateway.Address, ServerName: set.Gateway.Name,
 		Proxy: set.Gateway.Proxy, ProxyCredentialsFile: set.Gateway.ProxyCredentialsFile,
 		TLS: a.clientTLS, AgentVersion: o.Version, Log: o.Log,
-		Linger: o.Linger, FirstJitter: o.FirstReconnect, Health: a.spoolSize,
+		Linger: lingerOf(o.Linger), FirstJitter: o.FirstReconnect, Health: a.spoolSize,
 		OnDirective: a.directive, Identities: a.identities,
 	})
 	return a, nil
+}
+
+// lingerOf returns how long the uplink lets a batch fill: not at all. What the spool
+// hands out came with one flush, and more comes with the next one only.
+func lingerOf(asked time.Duration) time.Duration {
+	if asked == 0 {
+		return -1
+	}
+	return asked
 }
 
 // load reads all layers of the settings and says what is wrong with them.
@@ -247,7 +258,7 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 			a.replan(ctx)
 		case <-tick.C:
 			a.keepEpoch(time.Now())
-			a.refreshPeople()
+			a.refreshDevice()
 			a.health(false)
 			if a.o.Alive != nil {
 				a.o.Alive()

@@ -16,6 +16,7 @@ type made struct {
 	filter *privacy.Filter
 	keys   *privacy.Pseudonyms
 	people []string // the identities that it knows
+	zone   string   // tells that of its buckets from others
 	err    error    // why there is no key
 }
 
@@ -25,8 +26,10 @@ type made struct {
 func (a *Agent) makeFilter(l *configs.Loaded, e privacy.Epoch, fresh bool) made {
 	ctx := filterContext(l)
 	ctx.Identities = people()
+	where, zone := a.place()
+	ctx.Location = where
 	keys, err := pseudonyms(l, e, fresh)
-	return made{privacy.NewFilter(l.Policy, ctx, keys), keys, ctx.Identities, err}
+	return made{privacy.NewFilter(l.Policy, ctx, keys), keys, ctx.Identities, zone, err}
 }
 
 // newFilter makes a filter as the one in force is, for somebody who looks at it.
@@ -45,7 +48,16 @@ func offlineFilter(l *configs.Loaded) (*privacy.Filter, []string, error) {
 	return m.filter, m.people, m.err
 }
 
-// filterContext is what the rules know of this device, but for its people.
+// place is localZone, and what a test has in its place.
+func (a *Agent) place() (*time.Location, string) {
+	if a.zone == nil {
+		return localZone()
+	}
+	return a.zone()
+}
+
+// filterContext is what the rules know of this device, but for its people. Its
+// zone is that of the program's start.
 func filterContext(l *configs.Loaded) privacy.Context {
 	host, _ := os.Hostname()
 	ctx := l.Settings.Context()
@@ -53,13 +65,14 @@ func filterContext(l *configs.Loaded) privacy.Context {
 	return ctx
 }
 
-// refreshPeople gives the filter the accounts that appeared since it was made.
-// The policy stays, so batches go on under the same digest.
-func (a *Agent) refreshPeople() {
+// refreshDevice gives the filter the accounts that appeared since it was made,
+// and the zone to which the device travelled. The policy stays, so batches go on
+// under the same digest.
+func (a *Agent) refreshDevice() {
 	a.mu.Lock()
-	l, known, e := a.loaded, a.people, a.epoch
+	l, known, was, e := a.loaded, a.people, a.zoneText, a.epoch
 	a.mu.Unlock()
-	if !slices.Equal(people(), known) {
+	if _, zone := a.place(); zone != was || !slices.Equal(people(), known) {
 		a.refilter(l, e)
 	}
 }

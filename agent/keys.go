@@ -137,7 +137,7 @@ func (a *Agent) refilter(l *configs.Loaded, e privacy.Epoch) {
 	}
 	a.mu.Lock()
 	said, old := a.keyErr, a.keys
-	a.epoch, a.keyErr, a.people, a.keys = e, keyErr, made.people, made.keys
+	a.epoch, a.keyErr, a.people, a.zoneText, a.keys = e, keyErr, made.people, made.zone, made.keys
 	a.mu.Unlock()
 	if made.err != nil && said != keyErr {
 		a.log.Error("no pseudonym key: what would be hashed is dropped", "err", made.err)

@@ -10,26 +10,33 @@ import (
 // localtime is where the system keeps the rules of the zone that it is in.
 const localtime = "/etc/localtime"
 
-// localNow returns the time in the zone that the device is in now. time.Local
-// is the zone that it was in when the program began: a journey does not change
-// it. TZ fixes the zone, as it does for every program.
+// localNow returns the time in the zone that the device is in now.
 func localNow() time.Time {
-	if _, fixed := os.LookupEnv("TZ"); fixed {
-		return time.Now()
-	}
-	return nowIn(localtime)
+	zone, _ := localZone()
+	return time.Now().In(zone)
 }
 
-// nowIn returns the time in the zone whose rules are in file, and in time.Local
+// localZone returns the zone that the device is in now, and a text that is
+// another for another zone. time.Local is the zone that it was in when the
+// program began: a journey does not change it. TZ fixes the zone, as it does for
+// every program.
+func localZone() (*time.Location, string) {
+	if _, fixed := os.LookupEnv("TZ"); fixed {
+		return time.Local, ""
+	}
+	return zoneIn(localtime)
+}
+
+// zoneIn returns the zone whose rules are in file, and the rules; time.Local
 // where they cannot be read.
-func nowIn(file string) time.Time {
+func zoneIn(file string) (*time.Location, string) {
 	rules, err := os.ReadFile(file)
 	if err != nil {
-		return time.Now()
+		return time.Local, ""
 	}
 	zone, err := time.LoadLocationFromTZData("Local", rules)
 	if err != nil {
-		return time.Now()
+		return time.Local, ""
 	}
-	return time.Now().In(zone)
+	return zone, string(rules)
 }

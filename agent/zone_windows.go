@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -30,4 +31,17 @@ func localNow() time.Time {
 		west += zone.DaylightBias
 	}
 	return time.Now().In(time.FixedZone("Local", -int(west)*60))
+}
+
+// localZone returns the zone that the device is in now, and a text that is
+// another for another zone. Where the clock shows what it would at the place of
+// the program's start that is time.Local, which knows summer time; elsewhere it
+// is the offset of now.
+func localZone() (*time.Location, string) {
+	now := localNow()
+	_, here := now.Zone()
+	if _, home := time.Now().Zone(); here == home {
+		return time.Local, ""
+	}
+	return now.Location(), strconv.Itoa(here)
 }

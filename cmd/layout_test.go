@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"cmd/agent":                 {"agent", "agent/*", "configs", "privacy"},
 	"cmd/gateway":               {"gateway", "gateway/*", "configs", "privacy", "proto/*", "agent/durable"},
 	"cmd/lab":                   {},
-	"cmd/capture":               {"cmd/lab", "collectors", "collectors/*", "proto/*"},
+	"cmd/capture":               {"cmd/lab", "collectors", "collectors/*", "privacy", "proto/*"},
 	"cmd/demo":                  {"cmd/lab"},
 	"cmd/e2e":                   {"cmd/lab"},
 	"packaging/bom":             {},

@@ -2,7 +2,6 @@ package privacy
 
 import (
 	"fmt"
-	"hash/maphash"
 	"io"
 	"time"
 
@@ -19,8 +18,8 @@ type Filter struct {
 	passes [numKinds]bool  // what the policy lets exist
 	grains [numKinds]Level // the grain of its time
 	spans  [numLevels]span
-	seed   maphash.Seed
 	kept   keptMessages
+	texts  kept[rawText]
 	except *exclusions
 
 	trip    *tripwire
@@ -29,6 +28,7 @@ type Filter struct {
 	// The event under construction. It holds nothing but what may leave.
 	kind uint8
 	head int   // how much of buf stands before the message
+	tail int   // where its numbers begin: behind that is no text
 	time int64 // of the event, as it leaves
 	buf  []byte
 	sums []uint64
@@ -59,7 +59,6 @@ func NewFilter(p Policy, ctx Context, keys *Pseudonyms) *Filter {
 		stamp:  Stamp{p.Digest(), p.Lines(), keys.KeyID()},
 		rules:  newRules(ctx, keys),
 		os:     ctx.OS,
-		seed:   maphash.MakeSeed(),
 		except: newExclusions(ctx),
 	}
 	for k := range NumKeys {
@@ -144,7 +143,7 @@ func (f *Filter) finish(ev *eventv1.Event) bool {
 	if !f.construct(ev) {
 		return false
 	}
-	if !f.trip.clean(f.kind, f.buf[f.head:]) {
+	if !f.trip.clean(f.kind, f.buf[f.head:f.tail]) {
 		clear(f.buf[:cap(f.buf)])
 		f.tripped++
 		return false

@@ -3,8 +3,6 @@
 package privacy
 
 import (
-	"hash/maphash"
-
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
@@ -230,24 +228,26 @@ func (f *Filter) construct(ev *eventv1.Event) bool {
 }
 
 // putUser appends the fields of m that may leave.
-func (f *Filter) putUser(b []byte, m *eventv1.User) []byte {
+func (f *Filter) putUser(b []byte, tag uint64, m *eventv1.User) []byte {
 	h := uint64(0)
-	h = h*31 + maphash.String(f.seed, m.Name)
-	h = h*31 + maphash.String(f.seed, m.Upn)
-	h = h*31 + maphash.String(f.seed, m.Sid)
-	k := f.kept.User.slot(h, f.rules.learned)
+	h = h*31 + hint(m.Name)
+	h = h*31 + hint(m.Upn)
+	h = h*31 + hint(m.Sid)
+	k := f.kept.User.slot(h>>8, f.rules.epoch)
 	if k.set && k.raw.is(m) {
-		return append(b, k.out...)
+		return putKept(b, tag, k.out)
 	}
 	at := len(b)
+	b = putOpen(b, tag)
 	b = putText(b, 10, f.rules.username(f.levels[Username], m.Name, m.Sid))
 	b = putText(b, 18, f.rules.upn(f.levels[UPN], m.Upn))
 	if f.levels[UserSID] > Drop {
 		b = putText(b, 26, f.rules.userSID(f.levels[UserSID], m.Sid))
 	}
+	b = putClose(b, at, sizeVarint(tag))
 	if len(m.Name)+len(m.Upn)+len(m.Sid) <= keptBytes {
-		k = f.kept.User.slot(h, f.rules.learned) // which may have learned just now
-		k.put(rawUser{own(m.Name), own(m.Upn), own(m.Sid)}, b[at:])
+		k = f.kept.User.slot(h>>8, f.rules.epoch) // which may have learned just now
+		k.put(rawUser{own(m.Name), own(m.Upn), own(m.Sid)}, untagged(b[at:], tag))
 	}
 	return b
 }
@@ -271,16 +271,17 @@ func (f *Filter) meetUser(m *eventv1.User) {
 }
 
 // putProgram appends the fields of m that may leave.
-func (f *Filter) putProgram(b []byte, m *eventv1.Program) []byte {
+func (f *Filter) putProgram(b []byte, tag uint64, m *eventv1.Program) []byte {
 	h := uint64(0)
-	h = h*31 + maphash.String(f.seed, m.Name)
-	h = h*31 + maphash.String(f.seed, m.Path)
-	h = h*31 + maphash.String(f.seed, m.Signer)
-	k := f.kept.Program.slot(h, f.rules.learned)
+	h = h*31 + hint(m.Name)
+	h = h*31 + hint(m.Path)
+	h = h*31 + hint(m.Signer)
+	k := f.kept.Program.slot(h>>8, f.rules.epoch)
 	if k.set && k.raw.is(m) {
-		return append(b, k.out...)
+		return putKept(b, tag, k.out)
 	}
 	at := len(b)
+	b = putOpen(b, tag)
 	if f.levels[ProgramName] > Drop {
 		b = putText(b, 10, f.rules.programName(f.levels[ProgramName], m.Name))
 		b = putText(b, 18, f.rules.programName(f.levels[ProgramName], m.Version))
@@ -296,9 +297,10 @@ func (f *Filter) putProgram(b []byte, m *eventv1.Program) []byte {
 	if f.levels[ProgramSigner] > Drop {
 		b = putText(b, 58, f.rules.programSigner(f.levels[ProgramSigner], m.Signer))
 	}
+	b = putClose(b, at, sizeVarint(tag))
 	if len(m.Name)+len(m.Version)+len(m.Product)+len(m.Vendor)+len(m.Path)+len(m.Sha256)+len(m.Signer) <= keptBytes {
-		k = f.kept.Program.slot(h, f.rules.learned) // which may have learned just now
-		k.put(rawProgram{own(m.Name), own(m.Version), own(m.Product), own(m.Vendor), own(m.Path), own(m.Sha256), own(m.Signer)}, b[at:])
+		k = f.kept.Program.slot(h>>8, f.rules.epoch) // which may have learned just now
+		k.put(rawProgram{own(m.Name), own(m.Version), own(m.Product), own(m.Vendor), own(m.Path), own(m.Sha256), own(m.Signer)}, untagged(b[at:], tag))
 	}
 	return b
 }
@@ -322,23 +324,20 @@ func (r *rawProgram) is(m *eventv1.Program) bool {
 func (f *Filter) putProcessStart(b []byte, m *eventv1.ProcessStart) []byte {
 	if f.levels[Processes] > Drop {
 		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 42), m.User)
-			b = putClose(b, at, 1)
+			b = f.putUser(b, 42, m.User)
+		}
+		if m.Program != nil {
+			b = f.putProgram(b, 34, m.Program)
 		}
 	}
+	f.tail = len(b)
 	b = putUint(b, 8, uint64(m.Pid))
 	b = putUint(b, 16, uint64(m.StartKey))
 	b = putUint(b, 24, uint64(m.ParentStartKey))
-	if f.levels[Processes] > Drop {
-		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 34), m.Program)
-			b = putClose(b, at, 1)
-		}
-	}
 	b = putUint(b, 48, uint64(m.Session))
-	b = putEnum(b, 56, m.Rung, knownRung)
+	if v := m.Rung; knownRung(v) {
+		b = putUint(b, 56, uint64(v))
+	}
 	b = putBool(b, 64, m.Inventory)
 	return b
 }
@@ -347,20 +346,15 @@ func (f *Filter) putProcessStart(b []byte, m *eventv1.ProcessStart) []byte {
 func (f *Filter) putProcessStop(b []byte, m *eventv1.ProcessStop) []byte {
 	if f.levels[Processes] > Drop {
 		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 34), m.User)
-			b = putClose(b, at, 1)
+			b = f.putUser(b, 34, m.User)
+		}
+		if m.Program != nil {
+			b = f.putProgram(b, 26, m.Program)
 		}
 	}
+	f.tail = len(b)
 	b = putUint(b, 8, uint64(m.Pid))
 	b = putUint(b, 16, uint64(m.StartKey))
-	if f.levels[Processes] > Drop {
-		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 26), m.Program)
-			b = putClose(b, at, 1)
-		}
-	}
 	b = putUint(b, 40, uint64(m.ExitCode))
 	b = putUint(b, 48, uint64(m.Signal))
 	b = putUint(b, 56, uint64(m.LifetimeMs))
@@ -369,7 +363,9 @@ func (f *Filter) putProcessStop(b []byte, m *eventv1.ProcessStop) []byte {
 	b = putUint(b, 80, uint64(m.MaxRssBytes))
 	b = putUint(b, 88, uint64(m.ReadBytes))
 	b = putUint(b, 96, uint64(m.WrittenBytes))
-	b = putEnum(b, 104, m.Rung, knownRung)
+	if v := m.Rung; knownRung(v) {
+		b = putUint(b, 104, uint64(v))
+	}
 	return b
 }
 
@@ -380,17 +376,14 @@ func (f *Filter) putExecutionSummary(b []byte, m *eventv1.ExecutionSummary) []by
 			if f.levels[SummaryInterval] <= Day {
 				f.meetUser(m.User)
 			} else {
-				at := len(b)
-				b = f.putUser(putOpen(b, 18), m.User)
-				b = putClose(b, at, 1)
+				b = f.putUser(b, 18, m.User)
 			}
 		}
 		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
+			b = f.putProgram(b, 10, m.Program)
 		}
 	}
+	f.tail = len(b)
 	return b
 }
 
@@ -418,28 +411,37 @@ func sumsExecutionSummary(s []uint64, m *eventv1.ExecutionSummary) []uint64 {
 func (f *Filter) putConnection(b []byte, m *eventv1.Connection) []byte {
 	if f.levels[Connections] > Drop {
 		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 18), m.User)
-			b = putClose(b, at, 1)
+			b = f.putUser(b, 18, m.User)
 		}
 		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
+			b = f.putProgram(b, 10, m.Program)
 		}
 	}
 	if f.levels[Destinations] > Drop {
-		b = putText(b, 26, f.rules.destination(f.levels[Destinations], m.Address))
+		b = f.putRuled(b, 26, Destinations, m.Address, (*rules).destination)
 	}
-	b = putUint(b, 32, uint64(m.Port))
-	b = putEnum(b, 40, m.Transport, knownTransport)
-	b = putEnum(b, 48, m.Direction, knownDirection)
-	b = putEnum(b, 56, m.Scope, knownScope)
 	if f.levels[Domains] > Drop {
-		b = putText(b, 66, f.rules.domain(f.levels[Domains], m.Domain))
-		b = putEnum(b, 72, m.DomainSource, knownNameSource)
+		b = f.putRuled(b, 66, Domains, m.Domain, (*rules).domain)
 	}
-	b = putEnum(b, 80, m.Outcome, knownOutcome)
+	f.tail = len(b)
+	b = putUint(b, 32, uint64(m.Port))
+	if v := m.Transport; knownTransport(v) {
+		b = putUint(b, 40, uint64(v))
+	}
+	if v := m.Direction; knownDirection(v) {
+		b = putUint(b, 48, uint64(v))
+	}
+	if v := m.Scope; knownScope(v) {
+		b = putUint(b, 56, uint64(v))
+	}
+	if f.levels[Domains] > Drop {
+		if v := m.DomainSource; knownNameSource(v) {
+			b = putUint(b, 72, uint64(v))
+		}
+	}
+	if v := m.Outcome; knownOutcome(v) {
+		b = putUint(b, 80, uint64(v))
+	}
 	b = putUint(b, 88, uint64(m.DurationMs))
 	b = putUint(b, 96, uint64(m.ConnectUs))
 	b = putUint(b, 104, uint64(m.RttMinUs))
@@ -450,7 +452,9 @@ func (f *Filter) putConnection(b []byte, m *eventv1.Connection) []byte {
 	b = putUint(b, 144, uint64(m.SegmentsIn))
 	b = putUint(b, 152, uint64(m.SegmentsOut))
 	b = putUint(b, 160, uint64(m.Retransmits))
-	b = putEnum(b, 168, m.Rung, knownRung)
+	if v := m.Rung; knownRung(v) {
+		b = putUint(b, 168, uint64(v))
+	}
 	b = putBool(b, 176, m.Interim)
 	return b
 }
@@ -462,29 +466,38 @@ func (f *Filter) putConnectionSummary(b []byte, m *eventv1.ConnectionSummary) []
 			if f.levels[SummaryInterval] <= Day {
 				f.meetUser(m.User)
 			} else {
-				at := len(b)
-				b = f.putUser(putOpen(b, 18), m.User)
-				b = putClose(b, at, 1)
+				b = f.putUser(b, 18, m.User)
 			}
 		}
 		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
+			b = f.putProgram(b, 10, m.Program)
 		}
 	}
 	if f.levels[Destinations] > Drop {
-		b = putText(b, 26, f.rules.destination(f.levels[Destinations], m.Address))
+		b = f.putRuled(b, 26, Destinations, m.Address, (*rules).destination)
 	}
-	b = putUint(b, 32, uint64(m.Port))
-	b = putEnum(b, 40, m.Transport, knownTransport)
-	b = putEnum(b, 48, m.Direction, knownDirection)
-	b = putEnum(b, 56, m.Scope, knownScope)
 	if f.levels[Domains] > Drop {
-		b = putText(b, 66, f.rules.domain(f.levels[Domains], m.Domain))
-		b = putEnum(b, 72, m.DomainSource, knownNameSource)
+		b = f.putRuled(b, 66, Domains, m.Domain, (*rules).domain)
 	}
-	b = putEnum(b, 80, m.Rung, knownRung)
+	f.tail = len(b)
+	b = putUint(b, 32, uint64(m.Port))
+	if v := m.Transport; knownTransport(v) {
+		b = putUint(b, 40, uint64(v))
+	}
+	if v := m.Direction; knownDirection(v) {
+		b = putUint(b, 48, uint64(v))
+	}
+	if v := m.Scope; knownScope(v) {
+		b = putUint(b, 56, uint64(v))
+	}
+	if f.levels[Domains] > Drop {
+		if v := m.DomainSource; knownNameSource(v) {
+			b = putUint(b, 72, uint64(v))
+		}
+	}
+	if v := m.Rung; knownRung(v) {
+		b = putUint(b, 80, uint64(v))
+	}
 	return b
 }
 
@@ -516,18 +529,17 @@ func sumsConnectionSummary(s []uint64, m *eventv1.ConnectionSummary) []uint64 {
 func (f *Filter) putDomainSeen(b []byte, m *eventv1.DomainSeen) []byte {
 	if f.levels[Domains] > Drop {
 		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 18), m.User)
-			b = putClose(b, at, 1)
+			b = f.putUser(b, 18, m.User)
 		}
 		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
+			b = f.putProgram(b, 10, m.Program)
 		}
-		b = putText(b, 26, f.rules.domain(f.levels[Domains], m.Domain))
+		b = f.putRuled(b, 26, Domains, m.Domain, (*rules).domain)
 	}
-	b = putEnum(b, 32, m.Source, knownNameSource)
+	f.tail = len(b)
+	if v := m.Source; knownNameSource(v) {
+		b = putUint(b, 32, uint64(v))
+	}
 	b = putUint(b, 40, uint64(m.Rcode))
 	b = putUint(b, 48, uint64(m.LatencyUs))
 	b = putBool(b, 56, m.Ambiguous)
@@ -538,16 +550,13 @@ func (f *Filter) putDomainSeen(b []byte, m *eventv1.DomainSeen) []byte {
 func (f *Filter) putFocus(b []byte, m *eventv1.Focus) []byte {
 	if f.levels[FocusTime] > Drop {
 		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 18), m.User)
-			b = putClose(b, at, 1)
+			b = f.putUser(b, 18, m.User)
 		}
 		if m.Program != nil {
-			at := len(b)
-			b = f.putProgram(putOpen(b, 10), m.Program)
-			b = putClose(b, at, 1)
+			b = f.putProgram(b, 10, m.Program)
 		}
 	}
+	f.tail = len(b)
 	return b
 }
 
@@ -562,11 +571,10 @@ func sumsFocus(s []uint64, m *eventv1.Focus) []uint64 {
 func (f *Filter) putUserActivity(b []byte, m *eventv1.UserActivity) []byte {
 	if f.levels[UserActivity] > Drop {
 		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 10), m.User)
-			b = putClose(b, at, 1)
+			b = f.putUser(b, 10, m.User)
 		}
 	}
+	f.tail = len(b)
 	return b
 }
 
@@ -579,14 +587,19 @@ func sumsUserActivity(s []uint64, m *eventv1.UserActivity) []uint64 {
 
 // putWifiLink appends the fields of m that may leave.
 func (f *Filter) putWifiLink(b []byte, m *eventv1.WifiLink) []byte {
-	b = putEnum(b, 8, m.Kind, knownWifiKind)
 	if f.levels[WifiSSID] > Drop {
 		b = putBytes(b, 18, f.rules.wifiSSID(f.levels[WifiSSID], sized(m.Ssid, 1, 32)))
 	}
 	if f.levels[WifiBSSID] > Drop {
-		b = putText(b, 26, f.rules.wifiBSSID(f.levels[WifiBSSID], m.Bssid))
+		b = f.putRuled(b, 26, WifiBSSID, m.Bssid, (*rules).wifiBSSID)
 	}
-	b = putEnum(b, 32, f.identityStatus(m.IdentityStatus), knownIdentityStatus)
+	f.tail = len(b)
+	if v := m.Kind; knownWifiKind(v) {
+		b = putUint(b, 8, uint64(v))
+	}
+	if v := f.identityStatus(m.IdentityStatus); knownIdentityStatus(v) {
+		b = putUint(b, 32, uint64(v))
+	}
 	if f.levels[WifiQuality] > Drop {
 		b = putUint(b, 40, zigzag(int64(m.SignalDbm)))
 		b = putUint(b, 48, zigzag(int64(m.NoiseDbm)))
@@ -595,8 +608,12 @@ func (f *Filter) putWifiLink(b []byte, m *eventv1.WifiLink) []byte {
 		b = putUint(b, 72, uint64(m.FrequencyMhz))
 		b = putUint(b, 80, uint64(m.Channel))
 		b = putUint(b, 88, uint64(m.WidthMhz))
-		b = putEnum(b, 96, m.Phy, knownWifiPhy)
-		b = putEnum(b, 104, m.Security, knownWifiSecurity)
+		if v := m.Phy; knownWifiPhy(v) {
+			b = putUint(b, 96, uint64(v))
+		}
+		if v := m.Security; knownWifiSecurity(v) {
+			b = putUint(b, 104, uint64(v))
+		}
 		b = putUint(b, 112, uint64(m.Roams))
 	}
 	return b
@@ -606,12 +623,17 @@ func (f *Filter) putWifiLink(b []byte, m *eventv1.WifiLink) []byte {
 func (f *Filter) putLogon(b []byte, m *eventv1.Logon) []byte {
 	if f.levels[Logons] > Drop {
 		if m.User != nil {
-			at := len(b)
-			b = f.putUser(putOpen(b, 18), m.User)
-			b = putClose(b, at, 1)
+			b = f.putUser(b, 18, m.User)
 		}
-		b = putEnum(b, 8, m.Kind, knownLogonKind)
-		b = putEnum(b, 24, m.Type, knownLogonType)
+	}
+	f.tail = len(b)
+	if f.levels[Logons] > Drop {
+		if v := m.Kind; knownLogonKind(v) {
+			b = putUint(b, 8, uint64(v))
+		}
+		if v := m.Type; knownLogonType(v) {
+			b = putUint(b, 24, uint64(v))
+		}
 		b = putUint(b, 32, uint64(m.DurationSeconds))
 	}
 	return b
@@ -620,49 +642,57 @@ func (f *Filter) putLogon(b []byte, m *eventv1.Logon) []byte {
 // putDevice appends the fields of m that may leave.
 func (f *Filter) putDevice(b []byte, m *eventv1.Device) []byte {
 	if f.levels[DeviceName] > Drop {
-		b = putText(b, 10, f.rules.deviceName(f.levels[DeviceName], m.Name))
+		b = f.putRuled(b, 10, DeviceName, m.Name, (*rules).deviceName)
 	}
 	if f.levels[AssetID] > Drop {
-		b = putText(b, 18, f.rules.assetID(f.levels[AssetID], m.AssetId))
+		b = f.putRuled(b, 18, AssetID, m.AssetId, (*rules).assetID)
 		for _, v := range bounded(m.Tags) {
-			b = putText(b, 26, f.rules.assetID(f.levels[AssetID], v))
+			b = f.putRuled(b, 26, AssetID, v, (*rules).assetID)
 		}
 	}
 	if f.levels[DeviceSerial] > Drop {
-		b = putText(b, 34, f.rules.deviceSerial(f.levels[DeviceSerial], m.Serial))
+		b = f.putRuled(b, 34, DeviceSerial, m.Serial, (*rules).deviceSerial)
 	}
 	if f.levels[LocalAddresses] > Drop {
 		for _, v := range bounded(m.Addresses) {
-			b = putText(b, 42, f.rules.localAddress(f.levels[LocalAddresses], v))
+			b = f.putRuled(b, 42, LocalAddresses, v, (*rules).localAddress)
 		}
 	}
-	b = putEnum(b, 48, m.System, knownSystem)
 	b = putText(b, 58, m.Version)
 	b = putText(b, 66, m.Build)
 	b = putText(b, 74, m.Kernel)
 	b = putText(b, 82, m.Maker)
 	b = putText(b, 90, m.Model)
 	b = putText(b, 98, m.Cpu)
+	b = putText(b, 130, m.Chassis)
+	b = putText(b, 162, m.AgentVersion)
+	f.tail = len(b)
+	if v := m.System; knownSystem(v) {
+		b = putUint(b, 48, uint64(v))
+	}
 	b = putUint(b, 104, uint64(m.Cores))
 	b = putUint(b, 112, uint64(m.MemoryBytes))
 	b = putUint(b, 120, uint64(m.DiskBytes))
-	b = putText(b, 130, m.Chassis)
 	b = putBool(b, 136, m.Virtual)
 	b = putBool(b, 144, m.Managed)
 	b = putUint(b, 152, uint64(m.BootDay))
-	b = putText(b, 162, m.AgentVersion)
 	return b
 }
 
 // putSoftware appends the fields of m that may leave.
 func (f *Filter) putSoftware(b []byte, m *eventv1.Software) []byte {
 	if f.levels[Software] > Drop {
-		b = putText(b, 10, f.rules.software(f.levels[Software], m.Name))
-		b = putText(b, 18, f.rules.software(f.levels[Software], m.Version))
-		b = putText(b, 26, f.rules.software(f.levels[Software], m.Vendor))
+		b = f.putRuled(b, 10, Software, m.Name, (*rules).software)
+		b = f.putRuled(b, 18, Software, m.Version, (*rules).software)
+		b = f.putRuled(b, 26, Software, m.Vendor, (*rules).software)
+		b = f.putRuled(b, 42, Software, m.Source, (*rules).software)
+	}
+	f.tail = len(b)
+	if f.levels[Software] > Drop {
 		b = putUint(b, 32, uint64(m.InstallDay))
-		b = putText(b, 42, f.rules.software(f.levels[Software], m.Source))
-		b = putEnum(b, 48, m.Change, knownSoftwareChange)
+		if v := m.Change; knownSoftwareChange(v) {
+			b = putUint(b, 48, uint64(v))
+		}
 	}
 	return b
 }
@@ -670,8 +700,12 @@ func (f *Filter) putSoftware(b []byte, m *eventv1.Software) []byte {
 // putCollectorState appends the fields of m that may leave.
 func (f *Filter) putCollectorState(b []byte, m *eventv1.CollectorState) []byte {
 	b = putText(b, 10, m.Name)
-	b = putEnum(b, 16, m.Status, knownCollectorStatus)
-	b = putEnum(b, 24, m.Rung, knownRung)
+	if v := m.Status; knownCollectorStatus(v) {
+		b = putUint(b, 16, uint64(v))
+	}
+	if v := m.Rung; knownRung(v) {
+		b = putUint(b, 24, uint64(v))
+	}
 	b = putUint(b, 32, uint64(m.Events))
 	b = putUint(b, 40, uint64(m.Lost))
 	b = putUint(b, 48, uint64(m.Restarts))
@@ -680,19 +714,15 @@ func (f *Filter) putCollectorState(b []byte, m *eventv1.CollectorState) []byte {
 
 // putLoss appends the fields of m that may leave.
 func (f *Filter) putLoss(b []byte, m *eventv1.Loss) []byte {
-	b = putEnum(b, 8, m.Reason, knownLossReason)
+	if v := m.Reason; knownLossReason(v) {
+		b = putUint(b, 8, uint64(v))
+	}
 	b = putUint(b, 16, uint64(m.Count))
 	return b
 }
 
 // putAgentHealth appends the fields of m that may leave.
 func (f *Filter) putAgentHealth(b []byte, m *eventv1.AgentHealth) []byte {
-	b = putUint(b, 8, uint64(m.UptimeSeconds))
-	b = putUint(b, 16, uint64(m.CpuMs))
-	b = putUint(b, 24, uint64(m.RssBytes))
-	b = putUint(b, 32, uint64(m.BytesSent))
-	b = putUint(b, 40, uint64(m.SpoolEvents))
-	b = putUint(b, 48, uint64(m.SpoolBytes))
 	for _, v := range bounded(m.Collectors) {
 		if v != nil {
 			at := len(b)
@@ -707,6 +737,13 @@ func (f *Filter) putAgentHealth(b []byte, m *eventv1.AgentHealth) []byte {
 			b = putClose(b, at, 1)
 		}
 	}
+	f.tail = len(b)
+	b = putUint(b, 8, uint64(m.UptimeSeconds))
+	b = putUint(b, 16, uint64(m.CpuMs))
+	b = putUint(b, 24, uint64(m.RssBytes))
+	b = putUint(b, 32, uint64(m.BytesSent))
+	b = putUint(b, 40, uint64(m.SpoolEvents))
+	b = putUint(b, 48, uint64(m.SpoolBytes))
 	b = putBool(b, 72, m.UncleanStop)
 	b = putBool(b, 80, m.ConfigOk)
 	return b
@@ -715,11 +752,16 @@ func (f *Filter) putAgentHealth(b []byte, m *eventv1.AgentHealth) []byte {
 // putPolicyApplied appends the fields of m that may leave.
 func (f *Filter) putPolicyApplied(b []byte, m *eventv1.PolicyApplied) []byte {
 	b = putBytes(b, 10, m.Digest)
-	b = putUint(b, 16, uint64(m.Version))
-	b = putEnum(b, 24, m.Layer, knownLayer)
 	b = putText(b, 34, m.Signer)
+	f.tail = len(b)
+	b = putUint(b, 16, uint64(m.Version))
+	if v := m.Layer; knownLayer(v) {
+		b = putUint(b, 24, uint64(v))
+	}
 	b = putBool(b, 40, m.Accepted)
-	b = putEnum(b, 48, m.Reason, knownPolicyRefusal)
+	if v := m.Reason; knownPolicyRefusal(v) {
+		b = putUint(b, 48, uint64(v))
+	}
 	return b
 }
 

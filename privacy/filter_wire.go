@@ -43,7 +43,28 @@ func putUint(b []byte, tag, v uint64) []byte {
 	if v == 0 {
 		return b
 	}
-	return appendVarint(appendVarint(b, tag), v)
+	return putNumber(b, tag, v)
+}
+
+// putNumber is the rest of putUint, which is inlined. It is appendVarint once
+// more for the short numbers, since events are full of them.
+func putNumber(b []byte, tag, v uint64) []byte {
+	if tag >= 0x80 { // no field has a number over 2047
+		b = append(b, byte(tag)|0x80)
+		tag >>= 7
+	}
+	switch {
+	case v < 1<<7:
+		return append(b, byte(tag), byte(v))
+	case v < 1<<14:
+		return append(b, byte(tag), byte(v)|0x80, byte(v>>7))
+	case v < 1<<21:
+		return append(b, byte(tag), byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14))
+	case v < 1<<28:
+		return append(b, byte(tag), byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14)|0x80, byte(v>>21))
+	}
+	b = append(b, byte(tag), byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14)|0x80, byte(v>>21)|0x80)
+	return appendVarint(b, v>>28)
 }
 
 func putBool(b []byte, tag uint64, v bool) []byte {
@@ -51,14 +72,6 @@ func putBool(b []byte, tag uint64, v bool) []byte {
 		return b
 	}
 	return append(appendVarint(b, tag), 1)
-}
-
-// putEnum leaves out numbers that the schema does not name.
-func putEnum[E ~int32](b []byte, tag uint64, v E, known func(E) bool) []byte {
-	if !known(v) {
-		return b
-	}
-	return putUint(b, tag, uint64(int64(v)))
 }
 
 // putText appends a string field. The encoding allows UTF-8 only, and file

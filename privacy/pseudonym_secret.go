@@ -142,6 +142,9 @@ func ReadSecret(path string) (*Secret, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("read pseudonym key file: %w", err)
 	}
+	if n == len(room) {
+		return nil, fmt.Errorf("pseudonym key file %s has more than %d bytes\nhint: %s", path, maxKeyFile, keyHint)
+	}
 	secret, err := decodeKey(room[:n])
 	if err != nil {
 		return nil, fmt.Errorf("pseudonym key file %s: %w", path, err)
@@ -215,7 +218,7 @@ func decodeKey(text []byte) ([]byte, error) {
 	if len(line) == secretSize {
 		return line, nil
 	}
-	var room [maxKeyFile + 1]byte // hex and base64 decode to less than they are
+	var room [maxKeyFile]byte // hex and base64 decode to less than they are
 	if n, err := hex.Decode(room[:], line); err == nil && n == secretSize {
 		return room[:n], nil
 	}

@@ -25,7 +25,7 @@ type vault struct {
 
 // newVault returns zeroed memory of n bytes.
 func newVault(n int) *vault {
-	mem, loose, release := secretMemory(n)
+	mem, release, loose := secretMemory(n)
 	v := &vault{mem: mem, loose: loose}
 	runtime.AddCleanup(v, func(mem []byte) {
 		clear(mem)

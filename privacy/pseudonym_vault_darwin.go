@@ -8,13 +8,13 @@ import (
 
 // secretMemory maps memory of its own and locks it, as mlock(2) describes. There
 // is no way to leave it out of a core file; the agent writes none.
-func secretMemory(n int) (mem []byte, loose error, release func([]byte)) {
+func secretMemory(n int) (mem []byte, release func([]byte), loose error) {
 	mem, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
-		return make([]byte, n), fmt.Errorf("map memory for keys: %w", err), func([]byte) {}
+		return make([]byte, n), func([]byte) {}, fmt.Errorf("map memory for keys: %w", err)
 	}
 	if err := unix.Mlock(mem); err != nil {
 		loose = fmt.Errorf("lock keys in memory: %w", err)
 	}
-	return mem, loose, func(mem []byte) { _ = unix.Munmap(mem) }
+	return mem, func(mem []byte) { _ = unix.Munmap(mem) }, loose
 }

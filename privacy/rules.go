@@ -33,8 +33,9 @@ type rules struct {
 
 	known   map[string]struct{} // identities that tokens holds
 	tokens  *scrubber
-	learned int  // how many of known came from events
-	frozen  bool // learns nothing: a trial answers alike in any order
+	learned int    // how many of known came from events
+	epoch   uint64 // how often what was kept was dropped
+	frozen  bool   // learns nothing: a trial answers alike in any order
 	sealed  sealed
 
 	users                                 memo[userMemo]
@@ -63,9 +64,7 @@ func (r *rules) relearn() {
 	r.known = make(map[string]struct{})
 	r.tokens = newScrubber()
 	r.learned = 0
-	if r.ctx.Host != "" {
-		r.tokens.add(hostTokens(r.ctx.Host))
-	}
+	r.tokens.add(hostTokens(r.ctx.Host))
 	for _, identity := range r.ctx.Identities {
 		r.known[identity] = struct{}{}
 		if r.accounts.isHost(Canonical(identity)) {
@@ -80,7 +79,7 @@ func (r *rules) relearn() {
 // drops what was kept: it was made without that name. At the bound it begins
 // anew with the identities of the context, so that the names of late are known.
 func (r *rules) learn(name string, from origin) {
-	if _, ok := r.known[name]; ok || r.frozen || name == "" || len(name) > maxLearnBytes {
+	if _, ok := r.known[name]; ok || r.frozen || len(name) > maxLearnBytes {
 		return
 	}
 	if r.learned >= maxLearned {
@@ -97,13 +96,13 @@ func (r *rules) learn(name string, from origin) {
 // name in it: winbind's CORP+jdoe names jdoe.
 func (r *rules) addPerson(identity string, from origin) {
 	r.tokens.add(tagged(tokensOf(identity), from))
-	if user := r.accounts.parse(identity, ""); user.name != "" {
-		r.tokens.add(tagged(tokensOf(user.name), from))
-	}
+	_, name := r.accounts.split(Canonical(identity))
+	r.tokens.add(tagged(tokensOf(name), from))
 }
 
 // forget drops all that was kept.
 func (r *rules) forget() {
+	r.epoch++
 	r.users.forget()
 	for _, m := range []*memo[string]{
 		&r.upns, &r.sids, &r.devices, &r.serials, &r.locals, &r.names, &r.paths,
@@ -117,10 +116,15 @@ func (r *rules) forget() {
 // value without one leaves as it is.
 func (r *rules) scrub(v string, limit int) string {
 	out, found := r.marked(v)
-	if !found && strings.ContainsFunc(v, invisible) {
+	if strings.ContainsFunc(v, invisible) {
 		// Canonical text loses its controls, and a name that a line break ends
 		// would not end there: read it once more with blanks in their place.
-		out, found = r.marked(blankInvisible(v))
+		switch again, more := r.marked(blankInvisible(v)); {
+		case more && !found:
+			out, found = again, true
+		case more && strings.ReplaceAll(again, " ", "") != strings.ReplaceAll(out, " ", ""):
+			out = idMark // each reading shows a name that the other hides
+		}
 	}
 	if !found {
 		out = v
@@ -138,7 +142,7 @@ func (r *rules) scrub(v string, limit int) string {
 func (r *rules) marked(v string) (string, bool) {
 	canon := Canonical(v)
 	if !r.tokens.finds(canon, false) {
-		return "", false
+		return canon, false
 	}
 	return r.tokens.replace(canon), true
 }
@@ -169,29 +173,30 @@ func (r *rules) holdsIdentity(v string, people bool) bool {
 // unescaped returns v without its percent escapes, to the third depth, and
 // whether it had any.
 func unescaped(v string) (string, bool) {
-	had := false
+	plain := v
 	for range 3 {
-		from := strings.IndexByte(v, '%')
-		if from < 0 {
-			break
-		}
-		b := append(make([]byte, 0, len(v)), v[:from]...)
-		for i := from; i < len(v); i++ {
-			if v[i] == '%' && i+2 < len(v) {
-				if c, err := hex.DecodeString(v[i+1 : i+3]); err == nil {
-					b = append(b, c[0])
-					i += 2
-					continue
-				}
-			}
-			b = append(b, v[i])
-		}
-		if len(b) == len(v) {
-			break
-		}
-		v, had = string(b), true
+		plain = unescapedOnce(plain)
 	}
-	return v, had
+	return plain, plain != v
+}
+
+func unescapedOnce(v string) string {
+	from := strings.IndexByte(v, '%')
+	if from < 0 {
+		return v
+	}
+	b := []byte(v[:from])
+	for i := from; i < len(v); i++ {
+		if v[i] == '%' && i+2 < len(v) {
+			if c, err := hex.DecodeString(v[i+1 : i+3]); err == nil {
+				b = append(b, c[0])
+				i += 2
+				continue
+			}
+		}
+		b = append(b, v[i])
+	}
+	return string(b)
 }
 
 func blankInvisible(v string) string {
@@ -216,9 +221,6 @@ func (r *rules) bucket(l Level, t time.Time) (start time.Time, length time.Durat
 	m, unix := &r.buckets[l], t.Unix()
 	if unix < m.from || unix >= m.to {
 		m.start, m.length = bucketIn(l, t, r.ctx.Location)
-		if m.length == 0 {
-			return t, 0
-		}
 		m.from = m.start.Unix()
 		m.to = m.from + int64(m.length/time.Second)
 	}

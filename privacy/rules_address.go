@@ -59,17 +59,15 @@ func (r *rules) destinationOf(l Level, v string) string {
 // innerAddress returns the IPv4 address that a mapped, 6to4 or NAT64 address
 // carries whole, or addr itself.
 func innerAddress(addr netip.Addr) netip.Addr {
-	if addr = addr.Unmap(); addr.Is4() {
-		return addr
-	}
+	addr = addr.Unmap()
 	b := addr.As16()
 	switch {
 	case net6to4.Contains(addr):
-		return netip.AddrFrom4([4]byte(b[2:6]))
-	case netNAT64Local.Contains(addr) && [4]byte(b[12:16]) != [4]byte{}:
-		return netip.AddrFrom4([4]byte(b[12:16])) // a /96 of it, as translators have
+		return netip.AddrFrom4([4]byte(b[2:]))
+	case netNAT64Local.Contains(addr) && [4]byte(b[12:]) != [4]byte{}:
+		return netip.AddrFrom4([4]byte(b[12:])) // a /96 of it, as translators have
 	case netNAT64.Contains(addr):
-		return netip.AddrFrom4([4]byte(b[12:16]))
+		return netip.AddrFrom4([4]byte(b[12:]))
 	}
 	return addr
 }
@@ -89,7 +87,7 @@ func scopeOf(addr netip.Addr) string {
 		return "private"
 	case netCompatible.Contains(addr), netTranslated.Contains(addr):
 		b := addr.As16()
-		return scopeOf(netip.AddrFrom4([4]byte(b[12:16]))) // a peer next door is one in any spelling
+		return scopeOf(netip.AddrFrom4([4]byte(b[12:]))) // a peer next door is one in any spelling
 	}
 	return "public"
 }

@@ -49,30 +49,22 @@ func smallCherokee(c rune) rune {
 
 // canonicalASCII is Canonical where nothing but ASCII is in the name, which is
 // nearly always. It returns the very string where nothing changes.
-func canonicalASCII(name string) (string, bool) {
-	same := true
+func canonicalASCII(name string) (plain string, ok bool) {
 	for i := range len(name) {
-		c := name[i]
-		if c >= utf8.RuneSelf {
-			return "", false
+		if name[i] >= utf8.RuneSelf {
+			return plain, false
 		}
-		same = same && c >= ' ' && c != 0x7f && (c < 'A' || c > 'Z')
 	}
-	if same {
-		return strings.Trim(name, " "), true
-	}
-	b := make([]byte, 0, len(name))
-	for i := range len(name) {
-		c := name[i]
+	plain = strings.Map(func(c rune) rune {
 		switch {
 		case c < ' ' || c == 0x7f:
+			return -1
 		case 'A' <= c && c <= 'Z':
-			b = append(b, c+'a'-'A')
-		default:
-			b = append(b, c)
+			return c + 'a' - 'A'
 		}
-	}
-	return strings.Trim(string(b), " "), true
+		return c
+	}, name)
+	return strings.Trim(plain, " "), true
 }
 
 // invisible reports whether c is a control or a format character.
@@ -88,7 +80,7 @@ func validText(s, replacement string) string {
 	b.Grow(len(s) + len(replacement))
 	for len(s) > 0 {
 		c, n := utf8.DecodeRuneInString(s)
-		if c == utf8.RuneError && n <= 1 {
+		if c == utf8.RuneError && n == 1 {
 			b.WriteString(replacement)
 		} else {
 			b.WriteString(s[:n])
@@ -98,13 +90,7 @@ func validText(s, replacement string) string {
 	return b.String()
 }
 
-// cut returns at most limit bytes of s, whole characters only.
+// cut returns at most limit bytes of valid text, whole characters only.
 func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
+	return strings.ToValidUTF8(s[:min(limit, len(s))], "")
 }

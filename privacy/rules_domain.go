@@ -58,7 +58,7 @@ func readDomain(v string) domainName {
 	host := v
 	if inner, port, ok := strings.Cut(v, "]"); ok && strings.HasPrefix(inner, "[") && portOrNothing(port) {
 		host = inner[1:]
-	} else if head, port, ok := strings.Cut(v, ":"); ok && portOrNothing(":"+port) {
+	} else if head, port, _ := strings.Cut(v, ":"); portOrNothing(":" + port) {
 		host = head
 	}
 	host = strings.TrimRight(fullStops.Replace(host), ".")
@@ -66,11 +66,7 @@ func readDomain(v string) domainName {
 		return domainName{ascii: a.WithZone("").String(), address: true}
 	}
 	d := domainName{text: Canonical(host)}
-	ascii, err := lookupIDNA.ToASCII(host)
-	if err != nil {
-		ascii = asciiLabels(host)
-	}
-	if len(ascii) <= maxDomain {
+	if ascii := asciiLabels(host); len(ascii) <= maxDomain {
 		d.ascii = ascii
 	}
 	return d
@@ -79,8 +75,8 @@ func readDomain(v string) domainName {
 // fullStops are the dots that IDNA reads as one.
 var fullStops = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
 
-// asciiLabels converts label by label what is no name as a whole: services
-// announce themselves as "John's Printer._ipp._tcp.local".
+// asciiLabels converts label by label: services announce themselves as
+// "John's Printer._ipp._tcp.local", which is no name as a whole.
 func asciiLabels(host string) string {
 	labels := strings.Split(host, ".")
 	for i, label := range labels {
@@ -97,7 +93,8 @@ func asciiLabels(host string) string {
 }
 
 func portOrNothing(v string) bool {
-	return v == "" || v[0] == ':' && (len(v) == 1 || digits(v[1:]))
+	port, ok := strings.CutPrefix(v, ":")
+	return v == "" || ok && (port == "" || digits(port))
 }
 
 // generalDomain returns the registrable domain of a name in the public DNS, and
@@ -160,11 +157,8 @@ func registrable(name string) string {
 		suffix, icann = publicsuffix.PublicSuffix(parent)
 	}
 	rest, ok := strings.CutSuffix(name, "."+suffix)
-	if !ok || rest == "" {
-		return ""
-	}
 	label := rest[strings.LastIndexByte(rest, '.')+1:]
-	if label == "" {
+	if !ok || label == "" {
 		return ""
 	}
 	return label + "." + suffix

@@ -11,8 +11,8 @@ func TestClosestCorporateEntryWins(t *testing.T) {
 	wide := Network{"wide", netip.MustParsePrefix("10.0.0.0/8")}
 	near := Network{"near", netip.MustParsePrefix("10.20.0.0/16")}
 	for name, ctx := range map[string]Context{
-		"wide first": {OS: Linux, CorporateNetworks: []Network{wide, near}, CorporateDomains: []string{"example.com", "corp.example.com"}},
-		"near first": {OS: Linux, CorporateNetworks: []Network{near, wide}, CorporateDomains: []string{"corp.example.com", "example.com"}},
+		"wide first": {OS: Linux, CorporateNetworks: []Network{wide, near}, CorporateDomains: []string{"example.com", "z.a.example", "a.example", "corp.example.com"}},
+		"near first": {OS: Linux, CorporateNetworks: []Network{near, wide}, CorporateDomains: []string{"corp.example.com", "a.example", "z.a.example", "example.com"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRules(ctx, testKeys(t))
@@ -21,7 +21,7 @@ func TestClosestCorporateEntryWins(t *testing.T) {
 					t.Errorf("destination(%q) = %q; want %q", in, got, want)
 				}
 			}
-			for in, want := range map[string]string{"www.corp.example.com": "corp.example.com", "www.example.com": "example.com"} {
+			for in, want := range map[string]string{"www.corp.example.com": "corp.example.com", "www.example.com": "example.com", "x.z.a.example": "z.a.example"} {
 				if got := r.domain(List, in); got != want {
 					t.Errorf("domain(%q) = %q; want %q", in, got, want)
 				}

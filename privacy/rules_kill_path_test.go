@@ -1,9 +1,12 @@
 package privacy
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestPlaces asks about each directory that the value rules name.
-func TestPlaces(t *testing.T) {
+func TestKillPlaces(t *testing.T) {
 	for _, row := range []struct {
 		system OS
 		in     string
@@ -36,6 +39,18 @@ func TestPlaces(t *testing.T) {
 		{Windows, `A:\Users\mary\x.exe`, `<user>\…\x.exe`},
 		{Windows, `Z:\Users\mary\x.exe`, `<user>\…\x.exe`},
 		{Windows, `1:\Users\mary\x.exe`, `<other>\…\x.exe`},
+		{Windows, `{:\Users\mary\x.exe`, `<other>\…\x.exe`},
+		{Windows, "`:\\Users\\mary\\x.exe", `<other>\…\x.exe`},
+		{Windows, `CC:\Users\mary\x.exe`, `<other>\…\x.exe`},
+		{Windows, `:\Users\mary\x.exe`, `<other>\…\x.exe`},
+		{Windows, `\\?\UNC\x`, `<unc>\…\x`},
+		{Windows, `\\?\UNC\fs01\mary$\x`, `<unc>\…\x`},
+		{Windows, `C:\x.exe`, `<other>\…\x.exe`},
+		{Windows, `C:\Windows\li\x.exe`, `c:\windows\<id>\x.exe`},
+		{Linux, "/usr/people/mary/x", "<other>/…/x"},
+		{Linux, "/opt/home/mary/x", "<other>/…/x"},
+		{Linux, "/System/Volumes/Data/Users/mary/x", "<user>/…/x"},
+		{Darwin, "/system/volumes/data/users/mary/x", "<user>/…/x"},
 	} {
 		t.Run(string(row.system)+row.in, func(t *testing.T) {
 			want := row.want
@@ -46,5 +61,33 @@ func TestPlaces(t *testing.T) {
 				t.Errorf("programPath(%q) = %q; want %q", row.in, got, want)
 			}
 		})
+	}
+}
+
+// TestKillPathEdges: the longest path, the directory itself, and levels that
+// are none of paths.
+func TestKillPathEdges(t *testing.T) {
+	longest := "/usr/" + strings.Repeat("x", 1024-len("/usr/"))
+	for _, row := range []ruleRow{
+		{"longest path", Linux, ProgramPath, Generalised, longest, longest},
+		{"a longer one", Linux, ProgramPath, Generalised, longest + "x", "<other>/…/" + strings.Repeat("x", 256)},
+		{"the directory itself is not below it", Linux, ProgramPath, Generalised, "/usr/", "<other>/…/"},
+		{"the same on Windows", Windows, ProgramPath, Generalised, `C:\Windows\`, `<other>\…\`},
+		{"a level of other keys", Linux, ProgramPath, Hashed, "/usr/bin/x", ""},
+		{"longest path, clear", Linux, ProgramPath, Cleartext, longest, longest},
+		{"a longer one, clear", Linux, ProgramPath, Cleartext, longest + "x", longest},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := tryTable[row.key](testRules(t, row.system), row.level, row.in); got != row.want {
+				t.Errorf("%s(%q) at %s = %q; want %q", row.key, row.in, row.level, got, row.want)
+			}
+		})
+	}
+}
+
+// TestKillLowerASCII: A to Z alone are lowered, and not their neighbours.
+func TestKillLowerASCII(t *testing.T) {
+	if got, want := lowerASCII("@AMZ[`amz{\u212a"), "@amz[`amz{\u212a"; got != want {
+		t.Errorf("lowerASCII = %q; want %q", got, want)
 	}
 }

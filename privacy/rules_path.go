@@ -66,18 +66,12 @@ func splitPath(v, separator string) (dir, base string) {
 // lowerASCII lowers A to Z only: another letter that folds to one of these
 // makes another directory.
 func lowerASCII(s string) string {
-	for i := range len(s) {
-		if 'A' <= s[i] && s[i] <= 'Z' {
-			b := []byte(s)
-			for j := i; j < len(b); j++ {
-				if 'A' <= b[j] && b[j] <= 'Z' {
-					b[j] += 'a' - 'A'
-				}
-			}
-			return string(b)
+	return strings.Map(func(c rune) rune {
+		if 'A' <= c && c <= 'Z' {
+			return c + 'a' - 'A'
 		}
-	}
-	return s
+		return c
+	}, s)
 }
 
 // belowAny reports whether a path lies below one of the directories.

@@ -25,9 +25,8 @@ func windowsForm(v string) string {
 		return `\\` + v[len(`\\?\unc\`):]
 	case strings.HasPrefix(low, `\\?\`), strings.HasPrefix(low, `\??\`), strings.HasPrefix(low, `\\.\`):
 		v = v[len(`\\?\`):]
-		low = lowerASCII(v)
 	}
-	if rest, ok := strings.CutPrefix(low, `\device\harddiskvolume`); ok {
+	if rest, ok := strings.CutPrefix(lowerASCII(v), `\device\harddiskvolume`); ok {
 		number, _, found := strings.Cut(rest, `\`)
 		if found && digits(number) {
 			return `C:\` + v[len(v)-len(rest)+len(number)+1:]
@@ -44,12 +43,13 @@ func windowsPlace(v string) string {
 	if strings.HasPrefix(v, `\\`) {
 		return placeShare
 	}
-	var read, written []string
-	dir, _ := splitPath(v, `\`)
-	if len(dir) < 3 || strings.Contains(dir[2:], ":") {
+	drive, rest, _ := strings.Cut(lowerASCII(v), `:\`)
+	dir, _ := splitPath(rest, `\`)
+	if len(drive) != 1 || drive[0] < 'a' || drive[0] > 'z' || strings.Contains(dir, ":") {
 		return placeOther
 	}
-	for component := range strings.SplitSeq(lowerASCII(v), `\`) {
+	var read, written []string
+	for component := range strings.SplitSeq(rest, `\`) {
 		if component == "" {
 			continue
 		}
@@ -59,14 +59,11 @@ func windowsPlace(v string) string {
 		}
 		read, written = append(read, trimmed), append(written, component)
 	}
-	path := strings.Join(read, `\`)
-	if v[1:3] != `:\` || path[0] < 'a' || path[0] > 'z' {
-		return placeOther
-	}
+	path := `:\` + strings.Join(read, `\`)
 	switch {
-	case belowAny(strings.Join(written, `\`), windowsSystem) && !belowAny(path, windowsNot):
+	case belowAny(drive+`:\`+strings.Join(written, `\`), windowsSystem) && !belowAny(drive+path, windowsNot):
 		return placeSystem
-	case belowAny(path[1:], windowsUsers):
+	case belowAny(path, windowsUsers):
 		return placeUser
 	}
 	return placeOther

@@ -76,7 +76,7 @@ func (s *scrubber) replace(text string) string {
 	var present []token
 	for i := range len(text) {
 		for _, t := range s.candidates(text, i) {
-			if strings.HasPrefix(text[i:], t.text) && !slices.Contains(present, t) {
+			if strings.HasPrefix(text[i:], t.text) {
 				present = append(present, t)
 			}
 		}
@@ -85,7 +85,7 @@ func (s *scrubber) replace(text string) string {
 		return cmp.Or(cmp.Compare(b.least(), a.least()), cmp.Compare(a.text, b.text))
 	})
 	pieces := []piece{{text: text, head: true, tail: true}}
-	for _, t := range present {
+	for _, t := range slices.Compact(present) {
 		var next []piece
 		for _, p := range pieces {
 			next = p.split(t, next)
@@ -137,10 +137,10 @@ func (p piece) split(t token, out []piece) []piece {
 
 // match reports whether t stands at p.text[i], and where it ends.
 func (p piece) match(t token, i int) (end int, ok bool) {
-	if !strings.HasPrefix(p.text[i:], t.text) {
-		return 0, false
-	}
 	end = i + len(t.text)
+	if !strings.HasPrefix(p.text[i:], t.text) {
+		return end, false
+	}
 	size := t.size
 	if t.short {
 		for end < len(p.text) && '0' <= p.text[end] && p.text[end] <= '9' {
@@ -148,7 +148,7 @@ func (p piece) match(t token, i int) (end int, ok bool) {
 		}
 		digits := end - i - len(t.text)
 		if digits == 0 {
-			return 0, false
+			return end, false
 		}
 		size += digits
 	}

@@ -17,7 +17,6 @@ func bucketIn(l Level, t time.Time, loc *time.Location) (start time.Time, length
 	if loc == nil {
 		loc = time.UTC
 	}
-	t = t.Round(0) // no monotonic reading
 	var end time.Time
 	switch l {
 	case Day:
@@ -66,9 +65,6 @@ func offsetBounds(t time.Time) (from, to time.Time) {
 	_, offset := t.Zone()
 	from, to = t.ZoneBounds()
 	for range 8 {
-		if from.IsZero() {
-			break
-		}
 		before := from.Add(-time.Second)
 		if _, o := before.Zone(); o != offset {
 			break
@@ -76,9 +72,6 @@ func offsetBounds(t time.Time) (from, to time.Time) {
 		from, _ = before.ZoneBounds()
 	}
 	for range 8 {
-		if to.IsZero() {
-			break
-		}
 		if _, o := to.Zone(); o != offset {
 			break
 		}

@@ -70,14 +70,12 @@ func tokensOf(identity string) []token {
 	parts := strings.FieldsFunc(name, func(c rune) bool {
 		return c == ' ' || c == '.' || c == '_' || c == '-'
 	})
-	if len(parts) > 1 {
-		for _, between := range []string{"", ".", "_", "-", " "} {
-			texts = append(texts, strings.Join(parts, between))
-		}
-		for _, part := range parts {
-			if utf8.RuneCountInString(part) >= 4 {
-				texts = append(texts, part)
-			}
+	for _, between := range []string{"", ".", "_", "-", " "} {
+		texts = append(texts, strings.Join(parts, between))
+	}
+	for _, part := range parts {
+		if utf8.RuneCountInString(part) >= 4 {
+			texts = append(texts, part)
 		}
 	}
 	var out []token
@@ -121,17 +119,14 @@ func shortStem(name string) string {
 
 // machineWords are the words with which Windows begins the names that it makes.
 // They say nothing of a person and stand in many programs' names.
-var machineWords = [...]string{"desktop", "laptop", "win"}
+var machineWords = [...]string{"desktop", "laptop"} // "win" has too few letters for a token
 
 // hostTokens is tokensOf for the name of the host. The domain behind its first
 // label is no part of it: it is the company's, or a word such as "local". Of a
 // name that Windows made, the first word is no token.
 func hostTokens(host string) []token {
-	label, domain, _ := strings.Cut(host, ".")
-	list := tokensOf(label)
-	if domain != "" {
-		list = appendToken(list, Canonical(host))
-	}
+	label, _, _ := strings.Cut(host, ".")
+	list := appendToken(tokensOf(label), Canonical(host))
 	if machineMade(label) {
 		word, _, _ := strings.Cut(Canonical(label), "-")
 		list = slices.DeleteFunc(list, func(t token) bool {

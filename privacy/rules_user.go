@@ -43,7 +43,7 @@ const netBIOSLength = 15
 
 // isHost reports whether v, which is canonical, names this device.
 func (a *accounts) isHost(v string) bool {
-	return v != "" && (v == a.host || v == a.label || len(v) == netBIOSLength && strings.HasPrefix(a.label, v))
+	return v == a.host || v == a.label || len(v) == netBIOSLength && strings.HasPrefix(a.label, v)
 }
 
 // account is a name that was read.
@@ -66,7 +66,7 @@ func (a *accounts) parse(name, sid string) account {
 		out.role = roleOfName(realm, user)
 	}
 	out.person = out.role == "" && user != "" && !systemRealm(realm) && !virtualSID(sid)
-	if to, ok := a.aliases[realm]; ok && realm != "" {
+	if to, ok := a.aliases[realm]; ok {
 		out.realm = to
 	}
 	return out
@@ -121,7 +121,7 @@ func roleOfName(realm, name string) string {
 
 // roleOfSID returns the role of a well-known SID or, on Unix, of a uid.
 func (a *accounts) roleOfSID(sid string) string {
-	if sid == "" || len(sid) > maxName {
+	if len(sid) > maxName {
 		return ""
 	}
 	switch upperSID(sid) {
@@ -133,7 +133,7 @@ func (a *accounts) roleOfSID(sid string) string {
 	if a.os == Windows || !digits(sid) {
 		return ""
 	}
-	uid, err := strconv.ParseUint(sid, 10, 32)
+	uid, err := strconv.ParseUint(sid, 10, 64)
 	last := uint64(999) // of the uids that useradd(8) keeps for the system
 	if a.os == Darwin {
 		last = 499 // people begin at 501

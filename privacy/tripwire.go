@@ -3,7 +3,6 @@ package privacy
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"slices"
 	"strings"
@@ -39,19 +38,20 @@ import (
 //   - in PLAIN text, words that systems and makers call themselves by, such as
 //     "ubuntu" or "laptop": there they are no person's, whoever has such a name.
 type tripwire struct {
-	rules  *rules
-	shown  origin // of which the policy hides no identity
-	host   bool   // the host's name is hidden
-	fields map[protoreflect.FullName]*tripMessage
-	kinds  [numKinds]*tripMessage
+	rules *rules
+	shown origin              // of which the policy hides no identity
+	host  bool                // the host's name is hidden
+	kinds [numKinds]tripField // each kind's message, as if in a field
 
 	text, spare []byte // the value at hand, canonical; reused
 	fold        cases.Caser
+	table       *foldTable // of letters; nil until one comes
 
-	seed  maphash.Seed
-	added int // of the tokens, when the slots of tame were filled
-	of    *scrubber
-	tame  [256]uint64 // hashes of values with rare letters that were found clean
+	of    *scrubber // the tokens of late
+	added int       // of them
+	age   uint64    // how often the tokens were others
+	other tripField // what the schema does not know
+	found [seenSlots]seenValue
 }
 
 // tripMessage says of each field of a message, by its number, how to look at it.
@@ -62,6 +62,7 @@ type tripField struct {
 	key   Key // NumKeys: PLAIN
 	level Level
 	inner *tripMessage
+	salt  uint64 // tells fields apart in found
 }
 
 type tripHow uint8
@@ -75,8 +76,7 @@ const (
 
 func newTripwire(p Policy, r *rules) *tripwire {
 	t := &tripwire{
-		rules: r, fold: cases.Fold(), seed: maphash.MakeSeed(),
-		fields: make(map[protoreflect.FullName]*tripMessage),
+		rules: r, fold: cases.Fold(), other: tripField{key: NumKeys},
 	}
 	if p.Level(Username) == Cleartext {
 		t.shown |= ofAccount
@@ -84,10 +84,11 @@ func newTripwire(p Policy, r *rules) *tripwire {
 	if p.Level(UPN) == Cleartext {
 		t.shown |= ofUPN
 	}
-	t.host = r.ctx.Host == "" || r.deviceName(p.Level(DeviceName), r.ctx.Host) != r.ctx.Host
+	t.host = r.deviceName(p.Level(DeviceName), r.ctx.Host) != r.ctx.Host
 	members := (&eventv1.Event{}).ProtoReflect().Descriptor().Fields()
 	for k := uint8(1); k < numKinds; k++ {
-		t.kinds[k] = t.compile(p, members.ByNumber(protoreflect.FieldNumber(kinds[k].number)).Message())
+		d := members.ByNumber(protoreflect.FieldNumber(kinds[k].number)).Message()
+		t.kinds[k] = tripField{how: tripInner, inner: t.compile(p, d), salt: uint64(k) << 32}
 	}
 	return t
 }
@@ -95,17 +96,14 @@ func newTripwire(p Policy, r *rules) *tripwire {
 // compile reads what the schema says about a message. Messages do not nest in
 // themselves.
 func (t *tripwire) compile(p Policy, d protoreflect.MessageDescriptor) *tripMessage {
-	if m := t.fields[d.FullName()]; m != nil {
-		return m
-	}
 	m := &tripMessage{}
-	t.fields[d.FullName()] = m
 	for i := range d.Fields().Len() {
 		fd := d.Fields().Get(i)
 		for len(m.of) <= int(fd.Number()) {
 			m.of = append(m.of, tripField{key: NumKeys})
 		}
 		f := &m.of[fd.Number()]
+		f.salt = uint64(fd.Number()) * mixer
 		class := proto.GetExtension(fd.Options(), privacyv1.E_Class).(privacyv1.Class)
 		if key, ok := ParseKey(strings.ToLower(class.String())); ok {
 			f.key, f.level = key, p.Level(key)
@@ -134,7 +132,8 @@ func givenAway(k Key, l Level) bool {
 // clean reports whether no hidden identity stands in the encoded message of an
 // event of kind k. Bytes that are no message are not clean.
 func (t *tripwire) clean(k uint8, b []byte) bool {
-	ok := t.scan(t.kinds[k], b)
+	t.renew()
+	ok := t.fieldClean(&t.kinds[k], b)
 	if !ok { // what was found is not kept
 		clear(t.text[:cap(t.text)])
 		clear(t.spare[:cap(t.spare)])
@@ -143,63 +142,71 @@ func (t *tripwire) clean(k uint8, b []byte) bool {
 }
 
 func (t *tripwire) scan(m *tripMessage, b []byte) bool {
-	for len(b) > 0 {
-		tag, n := shortUvarint(b)
-		if n <= 0 {
-			return false
-		}
-		b = b[n:]
-		size, n := shortUvarint(b)
-		if n <= 0 {
-			return false
-		}
-		b = b[n:]
-		switch tag & 7 {
-		case 0: // a number
-		case 2:
-			if size > uint64(len(b)) {
+	for i := 0; i < len(b); {
+		tag := uint64(b[i])
+		if i++; tag >= 0x80 {
+			n := 0
+			if tag, n = binary.Uvarint(b[i-1:]); n <= 0 {
 				return false
 			}
-			if !t.value(m, tag>>3, b[:size]) {
+			i += n - 1
+		}
+		if tag&7 == 0 { // a number
+			if i < len(b) && b[i] < 0x80 {
+				i++
+			} else if i = numberEnd(b, i); i == 0 {
 				return false
 			}
-			b = b[size:]
-		default: // the filter writes no such field
+			continue
+		}
+		if tag&7 != 2 { // the filter writes no such field
 			return false
 		}
+		size, n := binary.Uvarint(b[i:])
+		if i += n; n <= 0 || size > uint64(len(b)-i) {
+			return false
+		}
+		end := i + int(size)
+		if !t.value(m, tag>>3, b[i:end]) {
+			return false
+		}
+		i = end
 	}
 	return true
 }
 
-// shortUvarint is binary.Uvarint, quick where the number has one byte.
-func shortUvarint(b []byte) (v uint64, n int) {
-	if len(b) > 0 && b[0] < 0x80 {
-		return uint64(b[0]), 1
-	}
-	return binary.Uvarint(b)
-}
-
 // value reports whether the value of a field is clean.
 func (t *tripwire) value(m *tripMessage, number uint64, v []byte) bool {
-	f := tripField{key: NumKeys}
+	f := &t.other
 	if number < uint64(len(m.of)) {
-		f = m.of[number]
+		f = &m.of[number]
 	}
-	switch f.how {
-	case tripInner:
-		return t.scan(f.inner, v)
-	case tripLeave:
+	if f.how == tripLeave || f.how == tripDigest && len(v) == 32 {
 		return true
-	case tripDigest:
-		if len(v) == 32 {
-			return true
-		}
+	}
+	return t.fieldClean(f, v)
+}
+
+// fieldClean is value, where the field is known.
+func (t *tripwire) fieldClean(f *tripField, v []byte) bool {
+	s, ok := t.seen(f, v)
+	if ok {
+		return true
+	}
+	if !t.look(f, v) {
+		return false
+	}
+	t.keep(s, f, v)
+	return true
+}
+
+// look is fieldClean without what was seen before.
+func (t *tripwire) look(f *tripField, v []byte) bool {
+	if f.how == tripInner {
+		return t.scan(f.inner, v)
 	}
 	plain := f.key == NumKeys
-	if !t.finds(v, tripLook{plain: plain}) {
-		return true
-	}
-	return !plain && t.written(f.key, f.level, string(v))
+	return !t.finds(v, tripLook{plain: plain}) || !plain && t.written(f.key, f.level, string(v))
 }
 
 // written reports whether v, in which an identity was found, is of a form that

@@ -291,11 +291,14 @@ func TestTripwireAllocatesNothing(t *testing.T) {
 		strings.Repeat("/usr/lib/x86_64-linux-gnu ", 2000), "/usr/share/приложения/Редактор", "line\nbreak",
 		"<user>/…/tool", norm.NFD.String("/usr/share/Ångström-Zubehör"), "\xff\xfe",
 	} {
-		v := []byte(text)
-		for _, look := range []tripLook{{}, {plain: true}} {
-			f.trip.finds(v, look)
-			if n := testing.AllocsPerRun(50, func() { f.trip.finds(v, look) }); n != 0 {
-				t.Errorf("finds(%.30q) allocates %v times; want 0", text, n)
+		for name, body := range map[string][]byte{
+			"as a plain text": appendVarint([]byte{0x4a}, uint64(len(text))),
+			"as a serial":     appendVarint([]byte{0x22}, uint64(len(text))),
+		} {
+			body = append(body, text...)
+			f.trip.clean(kindDevice, body)
+			if n := testing.AllocsPerRun(50, func() { f.trip.clean(kindDevice, body) }); n != 0 {
+				t.Errorf("clean(%.30q %s) allocates %v times; want 0", text, name, n)
 			}
 		}
 	}

@@ -1,7 +1,7 @@
 package privacy
 
 import (
-	"hash/maphash"
+	"bytes"
 	"math/bits"
 	"slices"
 	"unicode"
@@ -55,33 +55,20 @@ func (t *tripwire) finds(v []byte, look tripLook) bool {
 	return false
 }
 
-// findsWide is finds for a value with letters beyond ASCII or with controls.
-// Such a value costs more, and two allocations where it is decomposed; one that
-// was clean of late costs its hash.
+// findsWide is finds for a value with letters beyond ASCII or with controls. One
+// with rare letters or with controls costs more, and two allocations where it is
+// decomposed.
 func (t *tripwire) findsWide(v []byte, look tripLook) bool {
-	if s := t.rules.tokens; t.of != s || t.added != s.added {
-		t.of, t.added = s, s.added
-		clear(t.tame[:])
+	if text, ok := t.folds(v); ok {
+		return t.findsIn(text, look)
 	}
-	sum := maphash.Bytes(t.seed, v)
-	if look.plain { // what is no name there may be one elsewhere
-		sum = ^sum
-	}
-	slot := &t.tame[sum%uint64(len(t.tame))]
-	if *slot == sum && !look.people {
-		return false
-	}
-	if t.findsIn(t.canonical(v, false), look) || t.findsIn(t.canonical(v, true), look) {
-		return true
-	}
-	if !look.people {
-		*slot = sum
-	}
-	return false
+	return t.findsIn(t.canonical(v, false), look) ||
+		bytes.ContainsFunc(v, invisible) && t.findsIn(t.canonical(v, true), look)
 }
 
-// canonical is Canonical in memory of the tripwire. With blanks, what cannot be
-// seen becomes a blank.
+// canonical is Canonical in memory of the tripwire, but for blanks at the ends:
+// no name begins or ends with one. With blanks, what cannot be seen becomes a
+// blank.
 func (t *tripwire) canonical(v []byte, blanks bool) []byte {
 	a := slices.Grow(t.text[:0], 3*len(v)+64)
 	for i := 0; i < len(v); {
@@ -107,12 +94,6 @@ func (t *tripwire) canonical(v []byte, blanks bool) []byte {
 	n, _, _ = t.fold.Transform(b[:cap(b)], a, true)
 	a = norm.NFC.Append(a[:0], b[:n]...)
 	t.text, t.spare = a[:cap(a)], b[:0]
-	for len(a) > 0 && a[0] == ' ' {
-		a = a[1:]
-	}
-	for len(a) > 0 && a[len(a)-1] == ' ' {
-		a = a[:len(a)-1]
-	}
 	return a
 }
 
@@ -143,11 +124,11 @@ func (t *tripwire) findsAt(text []byte, i int, look tripLook) bool {
 func matchToken(text []byte, o token, i int) (end int, ok bool) {
 	end = i + len(o.text)
 	if end > len(text) {
-		return 0, false
+		return end, false
 	}
 	for j := range len(o.text) {
 		if foldASCII(text[i+j]) != o.text[j] {
-			return 0, false
+			return end, false
 		}
 	}
 	size := o.size
@@ -158,26 +139,25 @@ func matchToken(text []byte, o token, i int) (end int, ok bool) {
 		if digits := end - i - len(o.text); digits > 0 {
 			size += digits
 		} else {
-			return 0, false
+			return end, false
 		}
 	}
 	switch {
 	case size < 3:
-		return 0, false
+		return end, false
 	case size >= 8:
 		return end, true
 	}
-	before, n := utf8.DecodeLastRune(text[:i])
-	if n > 0 && alnum(before) {
-		return 0, false
+	if before, _ := utf8.DecodeLastRune(text[:i]); alnum(before) {
+		return end, false
 	}
 	possessive := size >= 4 && end < len(text) && foldASCII(text[end]) == 's' && wordEndsAt(text, end+1)
 	return end, possessive || wordEndsAt(text, end)
 }
 
 func wordEndsAt(text []byte, i int) bool {
-	c, n := utf8.DecodeRune(text[i:])
-	return n == 0 || !alnum(c)
+	c, _ := utf8.DecodeRune(text[i:])
+	return !alnum(c)
 }
 
 // marked reports whether text[i:end] is the word of a mark that the rules write.

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -29,6 +30,7 @@ import (
 // The outcomes of a mutant.
 const (
 	killed     = "killed"
+	tooLong    = "too long" // killed too, where the machine was quick enough for the others
 	survived   = "survived"
 	noBuild    = "not compiling"
 	equivalent = "equivalent"
@@ -180,9 +182,20 @@ func alone(ctx context.Context, o options, m mutant) (string, error) {
 	case strings.Contains(out, noBuildMark):
 		return noBuild, nil
 	case errors.As(err, &exit):
-		return killed, nil
+		return howKilled(out), nil
 	}
 	return "", err
+}
+
+// timeoutMark is what a test binary prints when its time is over.
+const timeoutMark = "panic: test timed out after "
+
+// howKilled tells a test that failed from one that did not end.
+func howKilled(out string) string {
+	if strings.Contains(out, timeoutMark) {
+		return tooLong
+	}
+	return killed
 }
 
 // ask runs the tests with an overlay, and returns what they print.
@@ -204,18 +217,28 @@ func ask(ctx context.Context, o options, overlay string) (string, error) {
 	return string(out), err
 }
 
-// report prints the list and the counts, and reports whether none survived.
+// report prints the list and the counts of each file, and reports whether none survived.
 func report(mutants []mutant, outcomes []string, known map[string]string) bool {
-	count := make(map[string]int)
+	all, of := make(map[string]int), make(map[string]map[string]int)
 	for i, m := range mutants {
-		count[outcomes[i]]++
+		if of[m.file] == nil {
+			of[m.file] = make(map[string]int)
+		}
+		all[outcomes[i]]++
+		of[m.file][outcomes[i]]++
 		fmt.Printf("%s\t%s:%d\t%s", outcomes[i], m.file, m.line, m.name)
 		if outcomes[i] == equivalent {
 			fmt.Printf("\t(%s)", known[m.name])
 		}
 		fmt.Println()
 	}
-	fmt.Printf("%d killed, %d survived, %d equivalent, %d not compiling\n",
-		count[killed], count[survived], count[equivalent], count[noBuild])
-	return count[survived] == 0
+	line := func(of string, n map[string]int) {
+		fmt.Printf("%s: %d killed and %d that ran too long, %d survived, %d equivalent, %d not compiling\n",
+			of, n[killed], n[tooLong], n[survived], n[equivalent], n[noBuild])
+	}
+	for _, file := range slices.Sorted(maps.Keys(of)) {
+		line(file, of[file])
+	}
+	line("all", all)
+	return all[survived] == 0
 }

@@ -13,7 +13,7 @@ import (
 // first are the value rows, which most mutants fail in a few hundredths of a
 // second; slow are the tests that take half a second and more each, asked last.
 const (
-	first = "^(TestRules|TestLeakVectors|TestLengths|TestTripwire|TestBuckets|TestRedact.*)$"
+	first = "^(TestRules|TestKill.*|TestLeakVectors|TestLengths|TestTripwire|TestBuckets|TestRedact.*)$"
 	slow  = "^(FuzzEveryRule|TestTripwireAgreesWithScrub|TestS56RedactionOnlyDrops|TestTwoPeopleLookAlike|" +
 		"TestLeakVectorsInEvents|TestKeptIsExact|TestCheckClocks|TestLearnIsBounded|TestKeptTellsFieldsApart|TestTripwireInScripts)$"
 	none = "^$"
@@ -65,13 +65,13 @@ func (r *runner) try(ctx context.Context, i int) (string, error) {
 		steps = steps[:2]
 	}
 	for _, step := range steps {
-		_, err := r.ask(ctx, i+1, step[0], step[1])
+		out, err := r.ask(ctx, i+1, step[0], step[1])
 		var exit *exec.ExitError
 		switch {
 		case ctx.Err() != nil:
 			return "", ctx.Err()
 		case errors.As(err, &exit):
-			return killed, nil
+			return howKilled(out), nil
 		case err != nil:
 			return "", err
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,14 +145,91 @@ func (s *scene) waitFor(app string) {
 	})
 }
 
-// near fails the test where got is further from want than 1 % of the whole and a
-// little: the script's own steps take time.
-func near(t *testing.T, what string, got, want, whole time.Duration) {
-	t.Helper()
-	if d := math.Abs(float64(got - want)); d > float64(whole)/100+float64(250*time.Millisecond) {
-		t.Errorf("%s: %v; want %v", what, got, want)
+// A script is what a person does at a display, and when: each step takes as long as
+// the programs that it runs, so what is told must lie between two bounds.
+type script struct {
+	t        *testing.T
+	pick     func(app string) // brings a program to the front
+	input    func()           // moves the pointer or presses a key
+	begin    time.Time
+	two      [2]time.Duration // how long AppTwo was in front, at least and at most
+	away     [2]time.Duration // how long there was no input
+	lastFrom time.Time        // when the last input began
+	lastTo   time.Time        // and ended
+	slow     bool             // an input took longer than the time after which nobody is there
+}
+
+// perform plays the script, again where the machine was too busy for it.
+func (s *scene) perform(p *script) {
+	s.t.Helper()
+	for range 3 {
+		s.reset()
+		p.slow = false
+		if p.play(); !p.slow {
+			s.check(p, s.stopped())
+			return
+		}
 	}
-	t.Logf("%s: %v of %v", what, got.Round(time.Millisecond), want.Round(time.Millisecond))
+	s.t.Fatalf("three times an input took more than %v: the machine is too busy for this test", testIdle)
+}
+
+// play brings three programs to the front, goes away for a while and comes back.
+func (p *script) play() {
+	p.begin = time.Now()
+	p.pick("AppOne")
+	p.work(2 * time.Second)
+	from := time.Now()
+	p.pick("AppTwo")
+	picked := time.Now()
+	p.work(1500 * time.Millisecond)
+	leave := time.Now()
+	p.pick("AppOne")
+	p.two = [2]time.Duration{leave.Sub(picked), time.Since(from)}
+	p.work(time.Second)
+	from, to := p.lastFrom, p.lastTo
+	time.Sleep(3 * time.Second) // nobody there
+	back := time.Now()
+	p.input()
+	p.away = [2]time.Duration{back.Sub(to), time.Since(from)}
+	p.work(1200 * time.Millisecond)
+}
+
+// work gives input now and again, as a person does.
+func (p *script) work(long time.Duration) {
+	for end := time.Now().Add(long); time.Now().Before(end); {
+		p.lastFrom = time.Now()
+		p.input()
+		p.lastTo = time.Now()
+		p.slow = p.slow || p.lastTo.Sub(p.lastFrom) > testIdle
+		time.Sleep(min(250*time.Millisecond, max(0, time.Until(end))))
+	}
+}
+
+// check compares what was told with the script.
+func (s *scene) check(p *script, end time.Time) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	whole := end.Sub(p.begin)
+	var sum time.Duration
+	for app, d := range s.focus {
+		if strings.Contains(app, "secret") {
+			s.t.Error("a title was told")
+		}
+		sum += d
+	}
+	// One report is 200 ms, and windows take a moment to follow.
+	slack := whole/100 + 250*time.Millisecond
+	between := func(what string, got, least, most time.Duration) {
+		s.t.Helper()
+		if got < least-slack || got > most+slack {
+			s.t.Errorf("%s: %v; want %v to %v", what, got, least, most)
+		}
+		s.t.Logf("%s: %v, by the script %v to %v", what, got.Round(time.Millisecond), least.Round(time.Millisecond), most.Round(time.Millisecond))
+	}
+	between("sum of spans", sum, whole, whole)
+	between("AppTwo", s.focus["AppTwo"], p.two[0], p.two[1])
+	between("active", s.active, whole-p.away[1], whole-p.away[0])
 }
 
 // TestX11Session scripts a session on a real X server: two programs, no input for
@@ -172,45 +248,13 @@ func TestX11Session(t *testing.T) {
 	s.waitFor("AppOne")
 	start(t, env, 0, "xterm", "-class", "AppTwo", "-e", "sleep", "60")
 	s.waitFor("AppTwo")
-	pick := func(class string) { do(t, env, 0, "xdotool", "search", "--class", class, "windowactivate") }
-	type span struct {
-		app  string
-		long time.Duration
+	p := &script{t: t,
+		pick:  func(app string) { do(t, env, 0, "xdotool", "search", "--class", app, "windowactivate") },
+		input: func() { do(t, env, 0, "xdotool", "mousemove_relative", "--", "3", "1") },
 	}
-	s.reset()
-	begin := time.Now()
-	for _, sp := range []span{{"AppOne", 2 * time.Second}, {"AppTwo", 1500 * time.Millisecond}, {"AppOne", 1 * time.Second}} {
-		pick(sp.app)
-		work(sp.long, func() { do(t, env, 0, "xdotool", "mousemove_relative", "--", "3", "1") })
-	}
-	left := time.Now()
-	time.Sleep(3 * time.Second) // nobody there
-	idle := time.Since(left)
-	work(1200*time.Millisecond, func() { do(t, env, 0, "xdotool", "mousemove_relative", "--", "-3", "-1") })
-	end := s.stopped()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	whole := end.Sub(begin)
-	var sum time.Duration
-	for app, d := range s.focus {
-		if strings.Contains(app, "secret") {
-			t.Error("a title was told")
-		}
-		sum += d
-	}
-	near(t, "sum of spans", sum, whole, whole)
-	near(t, "AppTwo", s.focus["AppTwo"], 1500*time.Millisecond, whole)
+	s.perform(p)
 	if got := s.pids["AppOne"]; got != uint32(one.Process.Pid) {
 		t.Errorf("AppOne is process %d; want %d", got, one.Process.Pid)
-	}
-	near(t, "active", s.active, whole-idle, whole)
-}
-
-// work gives input now and again, as a person does.
-func work(long time.Duration, input func()) {
-	for end := time.Now().Add(long); time.Now().Before(end); {
-		input()
-		time.Sleep(min(250*time.Millisecond, max(0, time.Until(end))))
 	}
 }
 
@@ -286,33 +330,11 @@ func swayScript(t *testing.T, env, helperEnv []string, uid uint32, pids bool) {
 	s.waitFor("AppOne")
 	start(t, env, uid, "foot", "-a", "AppTwo", "sleep", "60")
 	s.waitFor("AppTwo")
-	s.reset()
-	begin := time.Now()
-	for _, sp := range []struct {
-		app  string
-		long time.Duration
-	}{{"AppOne", 2 * time.Second}, {"AppTwo", 1500 * time.Millisecond}, {"AppOne", time.Second}} {
-		do(t, env, uid, "swaymsg", "[app_id="+sp.app+"] focus")
-		work(sp.long, func() { do(t, env, uid, "wtype", "a") })
+	p := &script{t: t,
+		pick:  func(app string) { do(t, env, uid, "swaymsg", "[app_id="+app+"] focus") },
+		input: func() { do(t, env, uid, "wtype", "a") },
 	}
-	left := time.Now()
-	time.Sleep(3 * time.Second) // nobody there
-	idle := time.Since(left)
-	work(1200*time.Millisecond, func() { do(t, env, uid, "wtype", "a") })
-	end := s.stopped()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	whole := end.Sub(begin)
-	var sum time.Duration
-	for app, d := range s.focus {
-		if strings.Contains(app, "secret") {
-			t.Error("a title was told")
-		}
-		sum += d
-	}
-	near(t, "sum of spans", sum, whole, whole)
-	near(t, "AppTwo", s.focus["AppTwo"], 1500*time.Millisecond, whole)
-	near(t, "active", s.active, whole-idle, whole)
+	s.perform(p)
 	if got := s.pids["AppOne"]; pids && got != uint32(one.Process.Pid) {
 		t.Errorf("AppOne is process %d; want %d", got, one.Process.Pid)
 	}

@@ -76,7 +76,7 @@ type Options struct {
 	OnPolicyBundle func(envelope []byte)
 
 	MaxBatchEvents int           // 512; the gateway's limit applies too
-	Linger         time.Duration // 1 s: how long a short batch waits for more
+	Linger         time.Duration // 1 s: how long a short batch waits for more; less than 0: it does not
 	DrainFor       time.Duration // 5 s: how long Run goes on sending when ctx has ended
 	BackoffBase    time.Duration // 1 s
 	BackoffCap     time.Duration // 15 min

@@ -106,7 +106,7 @@ func TestS23BundleWithoutAgent(t *testing.T) {
 func TestS23ChecksAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "agent.yaml")
-	if err := os.WriteFile(config, []byte("schema: 1\nstate_dir: "+dir+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte("schema: 1\nstate_dir: "+dir+"\nprivacy: {pseudonym: {tenant_key_file: "+config+"}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := &shared{config: config}

@@ -72,6 +72,7 @@ func (s *shared) examine(ctx context.Context) []check {
 	for _, w := range l.Warnings {
 		checks = append(checks, check{Name: "policy", State: "warning", Text: w.String()})
 	}
+	checks = append(checks, keyChecks(l)...)
 	id, err := identity.Load(filepath.Join(l.Settings.StateDir, "identity"))
 	switch {
 	case errors.Is(err, identity.ErrNotEnrolled):

@@ -154,13 +154,13 @@ func TestS41LastThroughTheProgram(t *testing.T) {
 	d := newDesk(t, deskEach)
 	var last view.Last
 	for ends := time.Now().Add(30 * time.Second); ; {
-		d.uses(maria, "marias-tool")
-		d.uses(paul, "pauls-tool")
+		d.uses(maria, "amber-tool")
+		d.uses(paul, "cobalt-tool")
 		out := d.want(0, maria, "privacy", "last", "1000", "--json")
-		if strings.Contains(out, "pauls-tool") {
+		if strings.Contains(out, "cobalt-tool") {
 			t.Fatal("Maria sees what Paul ran")
 		}
-		if strings.Contains(out, "marias-tool") {
+		if strings.Contains(out, "amber-tool") {
 			if err := json.Unmarshal([]byte(out), &last); err != nil {
 				t.Fatal(err)
 			}
@@ -170,7 +170,7 @@ func TestS41LastThroughTheProgram(t *testing.T) {
 			t.Fatal("Maria does not see the program that she ran")
 		}
 	}
-	if out := d.want(0, paul, "privacy", "last", "1000"); strings.Contains(out, "marias-tool") {
+	if out := d.want(0, paul, "privacy", "last", "1000"); strings.Contains(out, "amber-tool") {
 		t.Error("Paul sees what Maria ran")
 	}
 	d.stop() // what is in memory goes to the disk
@@ -208,16 +208,16 @@ func TestS41PreviewThroughTheProgram(t *testing.T) {
 	go func() {
 		defer close(done)
 		for ends := time.Now().Add(4 * time.Second); time.Now().Before(ends); {
-			d.uses(maria, "marias-tool")
-			d.uses(paul, "pauls-tool")
+			d.uses(maria, "amber-tool")
+			d.uses(paul, "cobalt-tool")
 		}
 	}()
 	hers, his := <-outs[maria], <-outs[paul]
 	<-done
-	if !strings.Contains(hers, "marias-tool") || strings.Contains(hers, "pauls-tool") || strings.Contains(hers, fmt.Sprint(paul)) {
+	if !strings.Contains(hers, "amber-tool") || strings.Contains(hers, "cobalt-tool") || strings.Contains(hers, fmt.Sprint(paul)) {
 		t.Errorf("Maria's preview: want her own program and none of Paul's:\n%.1500s", hers)
 	}
-	if !strings.Contains(his, "pauls-tool") || strings.Contains(his, "marias-tool") || strings.Contains(his, fmt.Sprint(maria)) {
+	if !strings.Contains(his, "cobalt-tool") || strings.Contains(his, "amber-tool") || strings.Contains(his, fmt.Sprint(maria)) {
 		t.Errorf("Paul's preview: want his own program and none of Maria's:\n%.1500s", his)
 	}
 }

@@ -34,6 +34,9 @@ line, where every user of the device could read it.`,
 			if file == "" {
 				file = set.Gateway.TokenFile
 			}
+			if file == "" {
+				return fail(exitUsage, errors.New("no token; hint: --token-file FILE, or - for standard input"))
+			}
 			req := identity.Request{
 				Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: file, CAFile: set.Gateway.CAFile,
 				Dir: filepath.Join(set.StateDir, "identity"), AgentVersion: version,

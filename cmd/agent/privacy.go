@@ -60,9 +60,15 @@ func (s *shared) dir() string {
 	return s.loaded().Settings.RunDir
 }
 
-// askWith puts a question with arguments to the running agent.
+// askWith puts a question with arguments to the running agent. Settings with a
+// fault may not say where it answers: an agent that lives on with their last good
+// form would look as if it did not run.
 func (s *shared) askWith(command string, args map[string]string, v any) error {
-	return askFailed(view.Ask(s.dir(), view.Request{Command: command, Args: args}, v))
+	err := view.Ask(s.dir(), view.Request{Command: command, Args: args}, v)
+	if errors.Is(err, view.ErrNotRunning) && s.runDir == "" && len(s.loaded().Faults) > 0 {
+		err = fmt.Errorf("%w; the settings have a fault, so run_dir may be another (hint: config validate, or --run-dir)", err)
+	}
+	return askFailed(err)
 }
 
 // askFailed gives the error of a question its exit code.

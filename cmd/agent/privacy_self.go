@@ -90,6 +90,18 @@ func printExplained(w io.Writer, e agent.Explained, l view.Lang) error {
 	return err
 }
 
+// ownName says in the person's language what a value of her own is, where there is
+// a word for it.
+func ownName(name string, l view.Lang) string {
+	if name == "program, for example" {
+		return l.Text("own.example")
+	}
+	if key, ok := strings.CutSuffix(name, ", now"); ok {
+		return l.Text("own.now", "key", key)
+	}
+	return name
+}
+
 // printOwn shows the person's own values, or says why there are none.
 func printOwn(b *strings.Builder, e agent.Explained, l view.Lang) {
 	if len(e.Own) == 0 {
@@ -102,7 +114,7 @@ func printOwn(b *strings.Builder, e agent.Explained, l view.Lang) {
 		if o.Dropped {
 			after = l.Text("explain.dropped")
 		}
-		fmt.Fprintf(b, "    %s: %q -> %s\n", o.Name, o.Before, view.Clean(after))
+		fmt.Fprintf(b, "    %s: %q -> %s\n", ownName(o.Name, l), o.Before, view.Clean(after))
 	}
 	if e.NoKey != "" {
 		fmt.Fprintf(b, "    %s\n", l.Text("explain.nokey"))

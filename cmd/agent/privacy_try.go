@@ -29,6 +29,9 @@ func privacyTry(s *shared) *cobra.Command {
 policy of an agent.yaml. It needs no running agent and no rights. Without
 --context it knows no identities and no key, so what would be hashed is dropped.`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !f.stdin && !c.Flags().Changed("value") {
+				return fail(exitUsage, errors.New("no value; hint: --value V, or --stdin for many"))
+			}
 			return orUsage(f.run(c.InOrStdin(), c.OutOrStdout(), s.json))
 		},
 	}
@@ -85,7 +88,7 @@ func (f *tryFlags) prepare() (*privacy.Trial, *privacy.Policy, error) {
 		dec := yaml.NewDecoder(strings.NewReader(string(b)))
 		dec.KnownFields(true)
 		if err := dec.Decode(&ctx); err != nil && !errors.Is(err, io.EOF) {
-			return nil, nil, fmt.Errorf("read context %s: %w", f.context, err)
+			return nil, nil, fmt.Errorf("read context %s: %s", f.context, contextFault(err))
 		}
 	}
 	trial, err := privacy.NewTrial(ctx)
@@ -105,6 +108,21 @@ func (f *tryFlags) prepare() (*privacy.Trial, *privacy.Policy, error) {
 	}
 	trial.Company(l.Settings.Context())
 	return trial, &l.Policy, nil
+}
+
+// contextFault says where a context file is wrong, without the value that stands
+// there: it may be a name.
+func contextFault(err error) string {
+	var wrong *yaml.TypeError
+	if !errors.As(err, &wrong) {
+		return err.Error()
+	}
+	places := make([]string, 0, len(wrong.Errors))
+	for _, e := range wrong.Errors {
+		place, _, _ := strings.Cut(e, ":")
+		places = append(places, place)
+	}
+	return strings.Join(places, ", ") + ": an unknown key or a wrong type; want host, identities, realm_aliases, corporate_domains, corporate_ssids, corporate_networks, pseudonym_key_hex, pseudonym_key_id"
 }
 
 func writeLine(w io.Writer, v any) error {

@@ -91,7 +91,33 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 config invalid, 4 not running,
 	root.AddCommand(runCommand(s), serviceCommand(s), statusCommand(s), collectorsCommand(s), enrollCommand(s),
 		doctorCommand(s), configCommand(s), privacyCommand(s), bundleCommand(s), versionCommand(s))
 	root.AddCommand(sessionCommands(s)...)
+	for _, c := range root.Commands() {
+		strictGroups(c)
+	}
 	return root
+}
+
+// strictGroups makes a command that only holds others refuse a word that is none
+// of them. Cobra would print the help and report success, which a script with a
+// typo takes for done.
+func strictGroups(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		strictGroups(sub)
+	}
+	if !c.HasSubCommands() || c.Runnable() {
+		return
+	}
+	c.DisableFlagsInUseLine, c.SuggestionsMinimumDistance = true, 2
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		hint := c.CommandPath() + " --help"
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = "did you mean " + near[0] + "?"
+		}
+		return fail(exitUsage, fmt.Errorf("unknown command %.40q for %q; hint: %s", args[0], c.CommandPath(), hint))
+	}
 }
 
 func versionCommand(s *shared) *cobra.Command {

@@ -62,15 +62,26 @@ func (s *shared) serviceStatus(c *cobra.Command) error {
 		return fail(exitFailure, err)
 	}
 	state := map[service.Status]string{service.StatusRunning: "running", service.StatusStopped: "stopped"}
+	say := func(word string) error {
+		if s.json {
+			return printJSON(c.OutOrStdout(), map[string]string{"state": word})
+		}
+		_, err := fmt.Fprintln(c.OutOrStdout(), word)
+		return err
+	}
 	st, err := svc.Status()
 	switch {
 	case errors.Is(err, service.ErrNotInstalled):
-		fmt.Fprintln(c.OutOrStdout(), "not installed")
+		if err := say("not installed"); err != nil {
+			return err
+		}
 		return fail(exitNotRunning, errors.New("the service is not installed; hint: discreet-agent service install"))
 	case err != nil:
-		return fail(exitFailure, err)
+		return fail(exitFailure, fmt.Errorf("ask the service manager: %w; hint: does this system run one?", err))
 	}
-	fmt.Fprintln(c.OutOrStdout(), state[st])
+	if err := say(state[st]); err != nil {
+		return err
+	}
 	if st != service.StatusRunning {
 		return &exitError{exitNotRunning, nil}
 	}

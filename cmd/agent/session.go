@@ -28,6 +28,7 @@ waits for the service.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			harden()
+			oneCore()
 			o.Dir = s.runDir
 			if o.Dir == "" {
 				o.Dir = configs.SystemPlaces().Run

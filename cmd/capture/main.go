@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,14 +30,16 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"process", processPart},
+		{"connection", connectionPart},
 		{"footprint", footprintPart},
 	}
 }
 
 // bench is what every part is given.
 type bench struct {
-	scale float64 // of all counts
-	bin   string  // the folder with both programs
+	scale float64       // of all counts
+	span  time.Duration // of the footprint
+	bin   string        // the folder with both programs
 }
 
 // count scales a number of things to do.
@@ -47,6 +50,7 @@ func main() {
 	only := flag.String("only", "", "the one part to run")
 	b := &bench{}
 	flag.Float64Var(&b.scale, "scale", 1, "share of the full counts")
+	flag.DurationVar(&b.span, "span", 10*time.Minute, "how long the footprint is measured; 0: not at all")
 	flag.StringVar(&b.bin, "bin", "bin", "folder with discreet-agent and discreet-gateway")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -67,7 +71,7 @@ func errorOf(ctx context.Context, b *bench, role, only string) error {
 	}
 	fmt.Printf("kernel %s, %d CPUs, load before %s\n", release(), runtime.NumCPU(), load())
 	for _, p := range parts() {
-		if only != "" && only != p.name {
+		if only != "" && only != p.name || p.name == "footprint" && b.span == 0 {
 			continue
 		}
 		fmt.Printf("\n%s\n", p.name)

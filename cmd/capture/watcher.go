@@ -80,8 +80,22 @@ func play(ctx context.Context, role string) error {
 	switch kind {
 	case "process":
 		return watchProcesses(ctx, arg, ready, out)
+	case "ticker":
+		return tick(ctx, ready)
+	case "glance":
+		return glance(ctx, ready)
 	case "poller":
 		return pollProcesses(ctx, ready, out)
+	case "connection":
+		return watchConnections(ctx, arg, ready, out)
+	case "netpoller":
+		return pollConnections(ctx, ready, out)
+	case "become":
+		return become(arg)
+	case "serve":
+		return serveNet(ctx, out)
+	case "call":
+		return callNet(arg, out)
 	}
 	return fmt.Errorf("no role %q", role)
 }

@@ -90,7 +90,29 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 config invalid, 5 permission.`,
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print JSON for scripts")
 	root.AddCommand(serveCommand(s), caCommand(s), tokenCommand(s), deviceCommand(s), subjectCommand(s), officerCommand(s), policyCommand(s),
 		eventsCommand(s), retentionCommand(s), auditCommand(s), versionCommand(s))
+	for _, c := range root.Commands() {
+		strictGroups(c)
+	}
 	return root
+}
+
+// strictGroups makes a command that only holds others refuse a word that is none
+// of them, with the exit code of usage. Cobra would print the help and report
+// success.
+func strictGroups(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		strictGroups(sub)
+	}
+	if !c.HasSubCommands() || c.Runnable() {
+		return
+	}
+	c.DisableFlagsInUseLine = true
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		return fail(exitUsage, fmt.Errorf("unknown command %.40q for %q; hint: %s --help", args[0], c.CommandPath(), c.CommandPath()))
+	}
 }
 
 func versionCommand(s *shared) *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,13 @@ func (f *selectFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.host, "host", "", "the device's host name, for an account that is local to it")
 	c.Flags().StringSliceVar(&f.aliases, "alias", nil, "realms that are one, FROM=TO, as realm_aliases of the agents says; repeat for more")
 	c.Flags().StringVar(&f.os, "os", "linux", "the system of the account: linux, windows or darwin")
+}
+
+// homeless reports whether a name says neither on which device nor in which realm
+// the account is: most pseudonyms are of both together, and are not found then.
+func (f *selectFlags) homeless() bool {
+	bare := func(name string) bool { return !strings.ContainsAny(name, `\/@`) }
+	return f.host == "" && f.realm == "" && slices.ContainsFunc(f.users, bare)
 }
 
 // selector turns the flags into a question to the duties.
@@ -94,7 +102,12 @@ func subjectFind(s *shared) *cobra.Command {
 	c := &cobra.Command{
 		Use: "find", Short: "say whether anything is held", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return s.about(c, f, func(_ *room, subjects []gateway.Subject) error { return s.printSubjects(c, subjects) })
+			return s.about(c, f, func(_ *room, subjects []gateway.Subject) error {
+				if len(subjects) == 0 && f.homeless() {
+					fmt.Fprintln(c.ErrOrStderr(), "hint: --host NAME for an account that is local to a device, --realm NAME for one of a domain; a name is looked for in no other place")
+				}
+				return s.printSubjects(c, subjects)
+			})
 		},
 	}
 	f.add(c)

@@ -44,9 +44,11 @@ type source interface {
 }
 
 // Run reports connections until ctx is done. It tries the rungs from the best
-// down, or only the one that the settings force.
+// down, or only the one that the settings force. Where the best is not to be had,
+// the collector's note says why.
 func (c *Collector) Run(ctx context.Context, emit collectors.Emit) error {
 	_, err := open(eventv1.Rung_RUNG_UNSPECIFIED, c.env) // the reason where there is no rung
+	c.env.Stats.SetNote("")
 	for _, rung := range rungs {
 		if c.env.Rung != eventv1.Rung_RUNG_UNSPECIFIED && c.env.Rung != rung {
 			continue
@@ -57,6 +59,9 @@ func (c *Collector) Run(ctx context.Context, emit collectors.Emit) error {
 			return src.run(ctx, emit)
 		}
 		c.env.Log.Info("source not usable", "collector", Spec.Name, "rung", rung.String(), "err", err)
+		if c.env.Stats.Note() == "" {
+			c.env.Stats.SetNote("a better source is not usable: " + err.Error())
+		}
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: %w", collectors.ErrDenied, err)

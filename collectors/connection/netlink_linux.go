@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -61,7 +59,7 @@ type diag struct {
 func openDiag(env collectors.Env) (source, error) { return newDiag(env, closedBuffer) }
 
 func newDiag(env collectors.Env, buffer int) (*diag, error) {
-	closed, err := netlink.Open(unix.NETLINK_SOCK_DIAG, closedGroups, buffer)
+	closed, err := netlink.OpenPolled(unix.NETLINK_SOCK_DIAG, closedGroups, buffer)
 	if err != nil {
 		return nil, fmt.Errorf("closed connections: %w", err)
 	}
@@ -102,7 +100,7 @@ func (d *diag) run(ctx context.Context, emit collectors.Emit) error {
 		now := time.Now()
 		due := now.Sub(interim) >= interimEvery
 		if due {
-			d.ownAddresses()
+			d.track.ownAddresses()
 		}
 		if err := d.step(now, due); err != nil {
 			if ctx.Err() != nil {
@@ -219,20 +217,6 @@ func (d *diag) drain(now time.Time) error {
 			b = rest
 			if d.one, ok = parseSocket(m.Data); ok {
 				d.track.closed(&d.one, now)
-			}
-		}
-	}
-}
-
-// ownAddresses learns the device's addresses anew: they change with the network.
-func (d *diag) ownAddresses() {
-	clear(d.track.local)
-	// Without the list, each socket still tells its own.
-	list, _ := net.InterfaceAddrs()
-	for _, a := range list {
-		if n, ok := a.(*net.IPNet); ok {
-			if ip, ok := netip.AddrFromSlice(n.IP); ok {
-				d.track.own(ip.Unmap())
 			}
 		}
 	}

@@ -27,6 +27,7 @@ const (
 const (
 	stateEstablished = 1
 	stateSynSent     = 2
+	stateSynRecv     = 3
 	stateTimeWait    = 6
 	stateClose       = 7
 	stateCloseWait   = 8

@@ -20,6 +20,9 @@ import (
 // (PROC_PID_INIT_INO). The programs tell of its pids.
 const firstPIDNamespace = "pid:[4026531836]"
 
+// askMissed is at which calls of Lost the kernel is asked what it left out.
+const askMissed = 60
+
 // Programs are the eBPF programs of one object: loaded, and attached as far as
 // Trace and Keep did. They see until Close.
 type Programs struct {
@@ -29,6 +32,9 @@ type Programs struct {
 	// the one who reads must hold Programs: "defer p.Close()" does.
 	links []link.Link
 	said  uint64 // what Lost returned so far, in sum
+
+	missed uint64 // calls that the kernel left out, when they were last asked for
+	asked  int    // calls of Lost
 }
 
 // Load loads every program and map of an object. set, where it is not nil, may
@@ -94,7 +100,7 @@ func explain(what string, err error) error {
 	switch {
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s: refused by this kernel's verifier: %w: %w", what, collectors.ErrUnsupported, refused.Cause)
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) || !capable():
 		return fmt.Errorf("%s: %w; hint: it needs CAP_BPF and CAP_PERFMON, for sockets CAP_NET_ADMIN too, and no kernel lockdown", what, collectors.ErrDenied)
 	}
 	return fmt.Errorf("%s: %w: %w", what, collectors.ErrUnsupported, err)
@@ -139,18 +145,24 @@ func (p *Programs) Set(name string, value any) error {
 
 // Lost returns how much was not told since the last call: records for which the
 // ring had no room, and calls that the kernel left out since the same program was
-// at work on that processor.
+// at work on that processor. The latter are all but never there and cost a system
+// call for each program: they are asked for at the first call and each 60th.
 func (p *Programs) Lost() (uint64, error) {
 	var sum uint64
 	if err := p.Variables["lost"].Get(&sum); err != nil {
 		return 0, fmt.Errorf("read the lost records of eBPF programs: %w", err)
 	}
-	for _, prog := range p.Programs {
-		// Kernels before 5.12 do not count them.
-		if stats, err := prog.Stats(); err == nil {
-			sum += stats.RecursionMisses
+	if p.asked%askMissed == 0 {
+		p.missed = 0
+		for _, prog := range p.Programs {
+			// Kernels before 5.12 do not count them.
+			if stats, err := prog.Stats(); err == nil {
+				p.missed += stats.RecursionMisses
+			}
 		}
 	}
+	p.asked++
+	sum += p.missed
 	n := sum - p.said
 	p.said = sum
 	return n, nil

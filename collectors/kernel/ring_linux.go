@@ -14,7 +14,8 @@ import (
 )
 
 // ReadEvery is how often a ring is read. The readers of one process wake up
-// together, at the full second: it is wake-ups that cost, not records.
+// together, at the full second since the system started: it is wake-ups that
+// cost, not records.
 const ReadEvery = time.Second
 
 // What stands before each record in a ring (linux/bpf.h).
@@ -26,8 +27,10 @@ const (
 
 // Ring reads the ring of the programs. One goroutine may use it.
 type Ring struct {
-	file     *os.File // the map, as the runtime's poller knows it
+	file     *os.File // an epoll of the two below, as the runtime's poller knows it
 	raw      syscall.RawConn
+	fd       int    // the map
+	alarm    int    // a timerfd
 	consumer []byte // the page with our place in it
 	producer []byte // the page with the kernel's place, then the data, twice
 	data     []byte
@@ -48,16 +51,7 @@ func (p *Programs) Ring() (*Ring, error) {
 }
 
 func openRing(fd, size int) (*Ring, error) {
-	// The map keeps its own descriptor.
-	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	r := &Ring{file: os.NewFile(uintptr(fd), "ring"), mask: uint64(size) - 1}
+	r := &Ring{fd: -1, alarm: -1, mask: uint64(size) - 1}
 	if err := r.open(fd, size); err != nil {
 		r.Close()
 		return nil, err
@@ -66,20 +60,68 @@ func openRing(fd, size int) (*Ring, error) {
 }
 
 func (r *Ring) open(fd, size int) error {
-	page := os.Getpagesize()
 	var err error
-	if r.raw, err = r.file.SyscallConn(); err != nil {
+	// The map keeps its own descriptor.
+	if r.fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
 		return err
 	}
-	if r.consumer, err = unix.Mmap(fd, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+	if err := r.wake(); err != nil {
+		return err
+	}
+	page := os.Getpagesize()
+	if r.consumer, err = unix.Mmap(r.fd, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return fmt.Errorf("map our place: %w", err)
 	}
 	// The data is there twice in a row, so that a record never breaks at the end.
-	if r.producer, err = unix.Mmap(fd, int64(page), page+2*size, unix.PROT_READ, unix.MAP_SHARED); err != nil {
+	if r.producer, err = unix.Mmap(r.fd, int64(page), page+2*size, unix.PROT_READ, unix.MAP_SHARED); err != nil {
 		return fmt.Errorf("map records: %w", err)
 	}
 	r.data = r.producer[page:]
-	return r.file.SetReadDeadline(time.Time{}) // fails where the poller does not take it
+	return nil
+}
+
+// wake prepares what ends the wait for records: the kernel's alarm, and the map
+// when it says that it is half full. A timer of the runtime would wake a second
+// thread of ours each time, the one that watches over the others.
+func (r *Ring) wake() error {
+	var err error
+	if r.alarm, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return fmt.Errorf("make an alarm: %w", err)
+	}
+	every := unix.NsecToTimespec(int64(ReadEvery))
+	// A time in the past that is a full second: so are all that follow.
+	first := unix.ItimerSpec{Interval: every, Value: every}
+	if err := unix.TimerfdSettime(r.alarm, unix.TFD_TIMER_ABSTIME, &first, nil); err != nil {
+		return fmt.Errorf("set an alarm: %w", err)
+	}
+	both, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("wait for two: %w", err)
+	}
+	if err := unix.SetNonblock(both, true); err != nil { // or the runtime's poller is not asked
+		unix.Close(both)
+		return fmt.Errorf("wait for two: %w", err)
+	}
+	r.file = os.NewFile(uintptr(both), "ring")
+	for _, fd := range []int{r.fd, r.alarm} {
+		if err := unix.EpollCtl(both, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+			return fmt.Errorf("wait for two: %w", err)
+		}
+	}
+	if err := r.file.SetReadDeadline(time.Time{}); err != nil { // where the poller does not take it
+		return fmt.Errorf("wait for two: %w", err)
+	}
+	r.raw, err = r.file.SyscallConn()
+	return err
+}
+
+// rang reports whether a second has passed since it was asked last.
+func (r *Ring) rang() bool {
+	var times [8]byte
+	// The call cannot block. Of one that could, the runtime tells the thread that
+	// watches over the others, and that one then looks fifty times.
+	n, _, _ := unix.RawSyscall(unix.SYS_READ, uintptr(r.alarm), uintptr(unsafe.Pointer(&times)), unsafe.Sizeof(times))
+	return n == unsafe.Sizeof(times)
 }
 
 // Read hands out every record, at the full second or once the ring is half
@@ -89,21 +131,10 @@ func (r *Ring) open(fd, size int) error {
 func (r *Ring) Read(ctx context.Context, handle func(record []byte), read func() error) error {
 	stop := context.AfterFunc(ctx, func() { _ = r.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
+	r.rang() // what is there when we come can wait for the next
+	due := func(uintptr) bool { return r.rang() || r.unread() > r.mask/2 }
 	for {
-		now := time.Now()
-		if err := r.file.SetReadDeadline(now.Add(ReadEvery - time.Duration(now.UnixNano())%ReadEvery)); err != nil {
-			return fmt.Errorf("wait for ring: %w", err)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		waited := false
-		err := r.raw.Read(func(uintptr) bool {
-			done := waited || r.unread() > r.mask/2
-			waited = true
-			return done
-		})
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := r.raw.Read(due); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return fmt.Errorf("wait for ring: %w", err)
 		}
 		if ctx.Err() != nil {
@@ -142,7 +173,15 @@ func (r *Ring) drain(handle func([]byte)) {
 
 // Close releases the ring. It is not called while Read runs.
 func (r *Ring) Close() error {
-	errs := []error{r.file.Close()}
+	var errs []error
+	if r.file != nil {
+		errs = append(errs, r.file.Close())
+	}
+	for _, fd := range []int{r.fd, r.alarm} {
+		if fd >= 0 {
+			errs = append(errs, unix.Close(fd))
+		}
+	}
 	for _, b := range [][]byte{r.consumer, r.producer} {
 		if b != nil {
 			errs = append(errs, unix.Munmap(b))

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
 	"github.com/discreet-agent/discreet/collectors"
 	"github.com/discreet-agent/discreet/collectors/kernel"
@@ -77,7 +76,7 @@ func (t *traced) run(ctx context.Context, emit collectors.Emit) error {
 
 // syncClock relates the clock of the records to the wall clock.
 func (t *traced) syncClock() {
-	t.offset = time.Now().UnixMilli() - gettime(unix.CLOCK_BOOTTIME)/int64(time.Millisecond)
+	t.offset = time.Now().UnixMilli() - kernel.SinceBoot().Milliseconds()
 }
 
 func (t *traced) unixMS(boot int64) int64 { return boot/int64(time.Millisecond) + t.offset }
@@ -250,7 +249,7 @@ func (t *traced) list(inventory bool) error {
 			t.stopped(key, p)
 		}
 	}
-	return t.loaded.Set("listed_at", uint64(gettime(unix.CLOCK_BOOTTIME)))
+	return t.loaded.Set("listed_at", uint64(kernel.SinceBoot()))
 }
 
 // found enters a process of which no record came.

@@ -11,6 +11,7 @@ const (
 	maxPasswd  = 4 << 20         // bytes of the file that are read
 	maxNames   = 64 << 10        // accounts that are kept
 	checkAfter = 5 * time.Second // how long a look at the file's time is good for
+	checkKnown = time.Minute     // the same for an account that was found before
 )
 
 // Accounts finds the names of accounts. It is not safe for concurrent use.
@@ -35,7 +36,11 @@ func NewAccounts(path string) *Accounts {
 // Find returns the name of an account and its id in decimal. An account that
 // has no line in the file is called uid:ID.
 func (a *Accounts) Find(uid uint32) (name, id string) {
-	a.refresh()
+	good := checkAfter
+	if _, known := a.names[uid]; known {
+		good = checkKnown
+	}
+	a.refresh(good)
 	id, ok := a.ids[uid]
 	if !ok {
 		if len(a.ids) >= 4096 {
@@ -56,9 +61,11 @@ func (a *Accounts) Find(uid uint32) (name, id string) {
 	return name, id
 }
 
-func (a *Accounts) refresh() {
+// refresh reads the file where it has changed, and the last look at it is too old
+// to be good.
+func (a *Accounts) refresh(good time.Duration) {
 	now := time.Now()
-	if now.Sub(a.checked) < checkAfter {
+	if now.Sub(a.checked) < good {
 		return
 	}
 	a.checked = now
@@ -102,7 +109,7 @@ func ParsePasswd(text string) map[uint32]string {
 // ID returns the id of the account of that name in decimal, or nothing where no
 // line of the file has it.
 func (a *Accounts) ID(name string) string {
-	a.refresh()
+	a.refresh(checkAfter)
 	for uid, n := range a.names {
 		if n == name {
 			return strconv.FormatUint(uint64(uid), 10)

@@ -137,13 +137,16 @@ func TestAccounts(t *testing.T) {
 		if got := a.ID("nobody-here"); got != "" {
 			t.Errorf("ID(nobody-here) = %q; want nothing", got)
 		}
-		write("root:x:0:0:root:/root:/bin/sh\nbert:x:4242:1::/home/bert:/bin/sh\n")
+		write("root:x:0:0:root:/root:/bin/sh\nbert:x:4242:1::/home/bert:/bin/sh\ncarl:x:4243:1::/home/carl:/bin/sh\n")
 		check(4242, "uid:4242", "4242") // a look is good for a while
 		time.Sleep(checkAfter)
+		check(4242, "uid:4242", "4242") // for who is known, for longer
+		check(4243, "carl", "4243")     // who is not is looked for sooner
 		check(4242, "bert", "4242")
+		time.Sleep(checkKnown)
 		check(1000, "uid:1000", "1000")
 		os.Remove(path)
-		time.Sleep(checkAfter)
+		time.Sleep(checkKnown)
 		check(4242, "bert", "4242") // the last good names stay
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 // shelf is a source and a memory that a test fills.
 type shelf struct {
+	mu      sync.Mutex // guards what follows
 	list    []pkg
 	touched bool
 	err     error
@@ -23,29 +25,67 @@ type shelf struct {
 	saves   int
 }
 
-func (s *shelf) changed() bool         { return s.touched }
-func (s *shelf) look() ([]pkg, error)  { s.touched = false; return slices.Clone(s.list), s.err }
-func (s *shelf) Load() ([]byte, error) { return s.saved, nil }
-func (s *shelf) Save(b []byte) error   { s.saved = slices.Clone(b); s.saves++; return nil }
+func (s *shelf) changed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.touched
+}
 
-func (s *shelf) put(list ...pkg) { s.list, s.touched = sortPackages(list), true }
+func (s *shelf) look() ([]pkg, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touched = false
+	return slices.Clone(s.list), s.err
+}
+
+func (s *shelf) Load() ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saved, nil
+}
+
+func (s *shelf) Save(b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saved = slices.Clone(b)
+	s.saves++
+	return nil
+}
+
+func (s *shelf) put(list ...pkg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list, s.touched = sortPackages(list), true
+}
+
+// count returns how often something was kept.
+func (s *shelf) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saves
+}
 
 // run starts the collector on s. What it emits is collected as words.
 func run(t *testing.T, s *shelf) (told func() string, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &Collector{collectors.Env{Log: slog.New(slog.DiscardHandler), Stats: &collectors.Stats{}, Memory: s}, s, time.Now}
+	var mu sync.Mutex
 	var words []string
 	done := make(chan error)
 	go func() {
 		done <- c.Run(ctx, func(ev *eventv1.Event) {
 			sw := ev.GetSoftware()
 			change := strings.ToLower(strings.TrimPrefix(sw.GetChange().String(), "SOFTWARE_CHANGE_"))
+			mu.Lock()
+			defer mu.Unlock()
 			words = append(words, change+" "+sw.GetName()+" "+sw.GetVersion())
 		})
 	}()
 	told = func() string {
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		w := strings.Join(words, ", ")
 		words = nil
 		return w
@@ -106,17 +146,17 @@ func TestCrashTellsAgain(t *testing.T) {
 		if got := told(); got != "present a 1" {
 			t.Errorf("told %q", got)
 		}
-		if s.saves != 0 {
-			t.Errorf("saved %d times before the next look; want 0", s.saves)
+		if n := s.count(); n != 0 {
+			t.Errorf("saved %d times before the next look; want 0", n)
 		}
 		time.Sleep(lookEvery)
 		synctest.Wait()
-		if s.saves != 1 {
-			t.Errorf("saved %d times after the next look; want 1", s.saves)
+		if n := s.count(); n != 1 {
+			t.Errorf("saved %d times after the next look; want 1", n)
 		}
 		stop()
-		if s.saves != 1 {
-			t.Errorf("saved %d times for one change; want 1", s.saves)
+		if n := s.count(); n != 1 {
+			t.Errorf("saved %d times for one change; want 1", n)
 		}
 	})
 }

@@ -13,14 +13,15 @@ const settingsHead = "# Settings\n\n" +
 	"are those of Linux; `discreet-agent config show` prints those of your system.\n\n" +
 	"## How layers work\n\n" +
 	"The agent reads, lowest first: built-in defaults, `agent.yaml`, `conf.d/*.yaml`,\n" +
-	"`policy.d/*.yaml`. A key in a later layer replaces the same key of an earlier one.\n" +
+	"a signed push, `policy.d/*.yaml`. A key in a later layer replaces the same key of an earlier one.\n" +
 	"Within a folder the files are read by name. Keys under `privacy` cannot be set by\n" +
 	"flags or by the environment.\n\n" +
-	"**Preset.** `privacy.preset` gives a level to every key that no layer names.\n\n" +
+	"**Preset.** `privacy.preset` stands for a level of every key, in the layer that names\n" +
+	"it: a later layer's preset replaces keys that an earlier layer set by name.\n\n" +
 	"**Tighten.** `privacy.tighten` in any layer can only make a key stricter. A laxer\n" +
 	"level there has no effect. A later layer cannot undo it.\n\n" +
-	"**Floor.** `privacy_floor` in any layer is a bound: the level in force is the\n" +
-	"stricter of the setting and the floor. Anybody who may write the settings may take\n" +
+	"**Floor.** `privacy_floor` is a bound: the level in force is the stricter of the setting\n" +
+	"and the floor. The highest layer that has one gives it, whole. Anybody who may write the settings may take\n" +
 	"it away again; a [signed floor](floor.md) only its signers loosen, after notice.\n\n" +
 	"**Mistakes.** An unknown key, a key that differs only in case, a wrong type, an empty\n" +
 	"value and an unknown level are refused with file, line and column. The last good form\n" +

@@ -17,7 +17,7 @@ var adjusted = map[protoreflect.FullName]string{
 
 // emitFilter writes the code that constructs events.
 func emitFilter(s *schema, out *source) {
-	out.header("privacy", `"hash/maphash"`, "", fmt.Sprintf("eventv1 %q", s.path))
+	out.header("privacy", fmt.Sprintf("eventv1 %q", s.path))
 	emitKinds(s, out)
 	emitKeptMessages(s, out)
 	emitConstruct(s, out)
@@ -89,11 +89,12 @@ func emitPut(m *message, out *source) {
 		which = "keys"
 	}
 	out.p("\n// put%s appends the %s of m that may leave.", m.goName(), which)
-	out.p("func (f *Filter) put%s(b []byte, m *eventv1.%s) []byte {", m.goName(), m.goName())
 	if m.texts() {
+		out.p("func (f *Filter) put%s(b []byte, tag uint64, m *eventv1.%s) []byte {", m.goName(), m.goName())
 		emitKept(m, out)
 		return
 	}
+	out.p("func (f *Filter) put%s(b []byte, m *eventv1.%s) []byte {", m.goName(), m.goName())
 	emitFields(m, out)
 	out.p("return b\n}")
 }
@@ -112,15 +113,16 @@ func emitKept(m *message, out *source) {
 			value = "string(" + value + ")"
 		} else if !hashed[f.class] { // one of each class tells enough apart
 			hashed[f.class] = true
-			hash += fmt.Sprintf("h = h*31 + maphash.String(f.seed, %s)\n", value)
+			hash += fmt.Sprintf("h = h*31 + hint(%s)\n", value)
 		}
 		same += " && r." + f.GoName + " == " + value
 	}
-	out.p("h := uint64(0)\n%sk := f.kept.%s.slot(h, f.rules.learned)", hash, name)
-	out.p("if k.set && k.raw.is(m) {\nreturn append(b, k.out...)\n}\nat := len(b)")
+	out.p("h := uint64(0)\n%sk := f.kept.%s.slot(h>>8, f.rules.epoch)", hash, name)
+	out.p("if k.set && k.raw.is(m) {\nreturn putKept(b, tag, k.out)\n}\nat := len(b)\nb = putOpen(b, tag)")
 	emitFields(m, out)
-	out.p("if %s <= keptBytes {\nk = f.kept.%s.slot(h, f.rules.learned) // which may have learned just now", size[3:], name)
-	out.p("k.put(raw%s{%s}, b[at:])\n}\nreturn b\n}", name, raw)
+	out.p("b = putClose(b, at, sizeVarint(tag))")
+	out.p("if %s <= keptBytes {\nk = f.kept.%s.slot(h>>8, f.rules.epoch) // which may have learned just now", size[3:], name)
+	out.p("k.put(raw%s{%s}, untagged(b[at:], tag))\n}\nreturn b\n}", name, raw)
 
 	out.p("\n// raw%s holds the values of a %s as they came.\ntype raw%s struct {", name, name, name)
 	for _, f := range m.fields {
@@ -155,9 +157,17 @@ func (m *message) texts() bool {
 
 // emitFields writes the statements that append the fields.
 func emitFields(m *message, out *source) {
-	guard := ""
+	guard, marked := "", !m.event
 	for _, f := range m.inOrder() {
-		if g := presence(f); g != guard {
+		g := presence(f)
+		if !marked && f.number() {
+			if guard != "" {
+				out.p("}")
+			}
+			out.p("f.tail = len(b)")
+			guard, marked = "", true
+		}
+		if g != guard {
 			if guard != "" {
 				out.p("}")
 			}
@@ -170,24 +180,32 @@ func emitFields(m *message, out *source) {
 	if guard != "" {
 		out.p("}")
 	}
+	if !marked {
+		out.p("f.tail = len(b)")
+	}
 }
 
 // inOrder returns the fields of m that are not folded, people first: their
 // names are identities that the rules must know before they look for identities
-// in other fields.
+// in other fields. Numbers come last: the tripwire has nothing to look for there.
 func (m *message) inOrder() []*field {
-	var people, others []*field
+	var people, texts, numbers []*field
 	for _, f := range m.fields {
 		switch {
 		case f.folded():
 		case f.msg != nil && f.msg.person():
 			people = append(people, f)
+		case f.number():
+			numbers = append(numbers, f)
 		default:
-			others = append(others, f)
+			texts = append(texts, f)
 		}
 	}
-	return append(people, others...)
+	return slices.Concat(people, texts, numbers)
 }
+
+// number reports whether the field is encoded as a number.
+func (f *field) number() bool { return tag(f)&7 == 0 }
 
 // emitMeet writes the function that shows a person to the rules where no person
 // may leave.
@@ -227,6 +245,10 @@ func emitField(m *message, f *field, out *source) {
 	info := classes[f.class]
 	switch k := f.kind(); k {
 	case protoreflect.StringKind:
+		if alone(m, f) {
+			out.p("b = f.putRuled(b, %d, %s, %s, (*rules).%s)", tag(f), info.key, value, info.text)
+			return
+		}
 		out.p("b = putText(b, %d, %s)", tag(f), ruled(m, f, info.text, value))
 	case protoreflect.BytesKind:
 		if info.bytes != "" {
@@ -234,7 +256,7 @@ func emitField(m *message, f *field, out *source) {
 		}
 		out.p("b = putBytes(b, %d, %s)", tag(f), ruled(m, f, info.bytes, value))
 	case protoreflect.EnumKind:
-		out.p("b = putEnum(b, %d, %s, known%s)", tag(f), value, f.Enum.GoIdent.GoName)
+		out.p("if v := %s; known%s(v) {\nb = putUint(b, %d, uint64(v))\n}", value, f.Enum.GoIdent.GoName, tag(f))
 	case protoreflect.MessageKind:
 		emitMessage(m, f, value, out)
 	case protoreflect.BoolKind:
@@ -246,12 +268,26 @@ func emitField(m *message, f *field, out *source) {
 	}
 }
 
+// alone reports whether the text is kept by itself: a rule decides on it, its
+// message is not kept as a whole, and the rule does not learn from it.
+func alone(m *message, f *field) bool {
+	switch f.class {
+	case privacyv1.Class_PLAIN, privacyv1.Class_USERNAME, privacyv1.Class_UPN:
+		return false
+	}
+	return classes[f.class].text != "" && !m.texts()
+}
+
 // emitMessage writes the statement that appends one nested message.
 func emitMessage(m *message, f *field, value string, out *source) {
 	out.p("if %s != nil {", value)
 	if f.msg.person() && m.interval() {
 		out.p("if f.levels[SummaryInterval] <= Day {\nf.meet%s(%s)\n} else {", f.msg.goName(), value)
 		defer out.p("}")
+	}
+	if f.msg.texts() {
+		out.p("b = f.put%s(b, %d, %s)\n}", f.msg.goName(), tag(f), value)
+		return
 	}
 	out.p("at := len(b)\nb = f.put%s(putOpen(b, %d), %s)\nb = putClose(b, at, %d)\n}",
 		f.msg.goName(), tag(f), value, tagSize(f))

@@ -31,6 +31,7 @@ type message struct {
 	fields  []*field
 	governs privacyv1.Class
 	summary bool
+	event   bool // a member of Event's oneof
 }
 
 // field is one field and its marks.
@@ -174,6 +175,9 @@ func (r *reader) link() {
 		r.resolve(ef)
 		if f.Oneof != nil && !f.Oneof.Desc.IsSynthetic() && f.Oneof.Desc.Name() == "kind" {
 			r.schema.kinds = append(r.schema.kinds, kind{ef, f.GoIdent.GoName})
+			if ef.msg != nil {
+				ef.msg.event = true
+			}
 			continue
 		}
 		r.envelope(ef)
