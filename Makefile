@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -101,6 +101,15 @@ soak: build ## the slow ones with large counts
 
 size: build ## the size of the programs, stripped
 	@ls -l bin | awk 'NR>1 {printf "%-20s %.2f MiB\n", $$9, $$5/1048576}'
+
+packages: ## dist/packages: deb and rpm for amd64 and arm64, their sums and lists of parts; the same commit gives the same bytes
+	@packaging/build deb rpm
+
+test-packages: ## as root: deb and rpm installed, upgraded, removed in a Debian container that boots systemd
+	@VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/old deb rpm
+	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/new deb rpm
+	@packaging/boot packaging/lifecycle dist/test/old dist/test/new
+	@packaging/boot packaging/lifecycle-rpm dist/test/old dist/test/new
 
 deps: ## what the tests need beside Go: installed where root, else named
 	@.ci/deps

@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"cmd/capture":               {"cmd/lab", "collectors", "collectors/*", "privacy", "proto/*"},
 	"cmd/demo":                  {"cmd/lab"},
 	"cmd/e2e":                   {"cmd/lab"},
+	"packaging/bom":             {},
 }
 
 // onlyIn keeps each outside library in the parts that need it. An empty list
@@ -68,7 +69,7 @@ var onlyIn = map[string][]string{
 	"modernc.org/sqlite":                            {"gateway/store/sqlite"},
 	"github.com/bufbuild/protocompile":              {"proto/gen/protos", "docs/gen"},
 	"os/exec":                                       {"proto/gen/protos", "cmd/lab", "cmd/demo", "cmd/capture"},
-	"net/http":                                      {},
+	"net/http":                                      {"cmd/capture"},
 	"net/http/pprof":                                {},
 	"expvar":                                        {},
 	"html/template":                                 {},
