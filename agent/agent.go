@@ -32,6 +32,10 @@ import (
 // not depend on what people do.
 const healthEvery = 5 * time.Minute
 
+// settledAfter is when the rush of the start is over: enrolment, the first
+// connection, the lists of all that runs and is installed.
+const settledAfter = 15 * time.Second
+
 // Options is what an agent is made of.
 type Options struct {
 	Version string
@@ -53,6 +57,9 @@ type Options struct {
 	Linger, FirstReconnect time.Duration
 	// Ready is called once, when collectors run.
 	Ready func()
+	// Rest is called when the rush of the start is over, and after each account of
+	// itself: what was needed then is not needed now. nil: nobody does.
+	Rest func()
 	// Alive is called after each account of itself that went through filter and
 	// spool, so it stays away when one of them hangs; nil: nobody listens.
 	Alive func()
@@ -79,6 +86,8 @@ type Agent struct {
 	sealed *sealedNames
 
 	sessions collectors.Sessions // nil in a build without behaviour collectors
+	settled  chan struct{}       // closed once Ready has returned
+	called   *collectors.Names   // what one collector saw of whom programs call, for the others
 
 	mu       sync.Mutex // guards what follows
 	loaded   *configs.Loaded
@@ -117,6 +126,7 @@ func New(o Options) (*Agent, error) {
 	a.spool = sp
 	a.pauses = newPauses(set.StateDir)
 	a.sessions = newSessions(set.RunDir, o.Log)
+	a.called, a.settled = &collectors.Names{}, make(chan struct{})
 	a.pipe = newPipeline(o.Log, sp, time.Now)
 	a.pipe.identified = a.keepIdentities
 	if a.sealed, err = openSealedNames(set.StateDir); err != nil {
@@ -168,19 +178,20 @@ func (a *Agent) Run(ctx context.Context) error {
 	spooling := begin(ctx, a.spool.Run)
 	delivering := begin(ctx, func(ctx context.Context) error { a.deliver(ctx); return nil })
 	piping := begin(ctx, func(ctx context.Context) error { a.pipe.run(ctx); return nil })
+	a.apply(ctx, a.loaded)
+	// Who asks meanwhile waits: an answer before the policy is in force would be wrong.
 	serving := begin(ctx, func(ctx context.Context) error {
 		if views != nil {
 			views.Serve(ctx, a.answer)
 		}
 		return nil
 	})
-
-	a.apply(ctx, a.loaded)
 	changed := make(chan struct{}, 1)
 	watching := begin(ctx, func(ctx context.Context) error { a.watch(ctx, changed); return nil })
 	if a.o.Ready != nil {
 		a.o.Ready()
 	}
+	close(a.settled)
 	a.work(ctx, changed)
 
 	for _, s := range a.sups {
@@ -231,6 +242,8 @@ func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
 func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
+	settled := time.NewTimer(settledAfter)
+	defer settled.Stop()
 	var quiet quietTimer
 	quiet.follow(a.loaded.Settings.Privacy.Quiet)
 	defer quiet.stop()
@@ -263,7 +276,16 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 			if a.o.Alive != nil {
 				a.o.Alive()
 			}
+			a.rest()
+		case <-settled.C:
+			a.rest()
 		}
+	}
+}
+
+func (a *Agent) rest() {
+	if a.o.Rest != nil {
+		a.o.Rest()
 	}
 }
 

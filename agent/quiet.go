@@ -59,7 +59,7 @@ func (a *Agent) replan(ctx context.Context) {
 	for _, s := range a.sups {
 		p := a.planOf(s.spec, l, at)
 		m := a.memoryOf(s.spec.Name)
-		s.follow(ctx, p, collectors.Env{Version: a.o.Version, Memory: m, Sessions: a.sessions})
+		s.follow(ctx, p, collectors.Env{Version: a.o.Version, Memory: m, Sessions: a.sessions, Names: a.called, Settled: a.settled})
 		if p.state == "disabled" || p.state == "off_by_policy" {
 			// A collector that is off has no past: when it is on again it begins anew.
 			if err := m.forget(); err != nil {

@@ -59,7 +59,8 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":                        {"cmd/agent", "cmd/gateway"},
 	"github.com/kardianos/service":                  {"cmd/agent"},
 	"github.com/shirou/gopsutil":                    {"collectors", "cmd/capture"},
-	"github.com/google/gopacket":                    {"collectors/domain"},
+	"github.com/google/gopacket":                    {}, // the reference in the tests of collectors/domain: docs/decisions/0008
+	"github.com/quic-go/quic-go":                    {"cmd/capture"},
 	"github.com/godbus/dbus":                        {"agent/session", "collectors/bus", "collectors/logon", "collectors/wifi"},
 	"github.com/cilium/ebpf":                        {"collectors"},
 	"github.com/klauspost/compress":                 {"agent/uplink", "gateway/ingest"},

@@ -57,6 +57,12 @@ type Env struct {
 	Asset    Asset
 	Version  string // of this agent
 	Memory   Memory // nil: none, as where the events go nowhere
+	// Settled is closed once the process has given up the rights that it no longer
+	// needs; nil: it gives up none. A thread that gives up more waits for it: Go ends
+	// a process of which the threads give a system call for all different answers.
+	Settled <-chan struct{}
+	// Names is where the collector of names tells the others what it saw; nil: nobody asks.
+	Names *Names
 	// Sessions is how what goes on in people's sessions is seen. nil: no service
 	// runs here, or the system needs none.
 	Sessions Sessions

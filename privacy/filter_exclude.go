@@ -92,7 +92,10 @@ func (x *exclusions) of(ev *eventv1.Event) fate {
 	case *eventv1.Event_ConnectionSummary:
 		return max(f, x.ofAddress(k.ConnectionSummary.GetAddress()))
 	case *eventv1.Event_DomainSeen:
-		if f == fateCounted { // a name says where a connection leads, or would
+		// A name says where a connection leads, or would. Whose it is must be known
+		// where some programs' may not leave: not every source can tell.
+		unknown := program.GetName() == "" && program.GetPath() == ""
+		if f == fateCounted || unknown && !(x.dropped.empty() && x.counted.empty()) {
 			return fateDropped
 		}
 		return f

@@ -130,8 +130,9 @@ func (s *Server) open() error {
 		l.Close()
 		return fmt.Errorf("open socket to people: %w", err)
 	}
-	s.listening = &listening{l: l}
-	s.listening.done.Go(func() { s.accept(s.listening) })
+	now := &listening{l: l}
+	s.listening = now
+	now.done.Go(func() { s.accept(now) }) // by then there may be another
 	return nil
 }
 

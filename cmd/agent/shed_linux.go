@@ -13,7 +13,8 @@ import (
 // shed gives back what only the start needed: the free part of the heap, and the
 // pages of the program itself, most of which ran once or never. They stay in the
 // system's cache, and the few that are needed come back from there without a disk
-// being asked. It is called once, when everything runs.
+// being asked. It is called when everything runs, once the rush of the start is
+// over, and every few minutes: a batch that was sent leaves much behind.
 func shed() {
 	debug.FreeOSMemory()
 	maps, err := os.Open("/proc/self/maps")

@@ -31,6 +31,7 @@ func parts() []part {
 	return []part{
 		{"process", processPart},
 		{"connection", connectionPart},
+		{"domain", domainPart},
 		{"footprint", footprintPart},
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,9 +147,10 @@ func (f *footprint) nodeExporter() error {
 				return
 			case <-time.After(10 * time.Second):
 			}
-			if r, err := http.Get("http://" + address + "/metrics"); err == nil {
-				_, _ = io.Copy(io.Discard, r.Body)
-				r.Body.Close()
+			if c, err := net.Dial("tcp", address); err == nil {
+				_, _ = io.WriteString(c, "GET /metrics HTTP/1.0\r\n\r\n")
+				_, _ = io.Copy(io.Discard, c)
+				c.Close()
 			}
 		}
 	}()

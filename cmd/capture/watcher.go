@@ -80,6 +80,10 @@ func play(ctx context.Context, role string) error {
 	switch kind {
 	case "process":
 		return watchProcesses(ctx, arg, ready, out)
+	case "domain":
+		return watchNames(ctx, arg, ready, out)
+	case "contact":
+		return callNames(context.Background(), arg)
 	case "ticker":
 		return tick(ctx, ready)
 	case "glance":

@@ -11,7 +11,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 
 	"github.com/discreet-agent/discreet/collectors"
 	"github.com/discreet-agent/discreet/collectors/kernel"
@@ -197,10 +196,8 @@ func (t *traced) prepare(emit collectors.Emit) {
 
 // syncClock relates the clock of the records to the wall clock.
 func (t *traced) syncClock() {
-	var boot unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) // there since 2.6.39
 	t.now = time.Now()
-	t.offset = t.now.UnixNano() - boot.Nano()
+	t.offset = t.now.UnixNano() - int64(kernel.SinceBoot())
 }
 
 // handle takes one record.

@@ -224,7 +224,9 @@ func TestEBPFOutcomes(t *testing.T) {
 					t.Errorf("connection = %v; want its program", c)
 				}
 			}
-			if !maps.Equal(got, told[i]) || got[f.want] == 0 {
+			// Whether the last try is before the kernel gives the cable up is a matter
+			// of moments on a slow machine.
+			if !maps.Equal(got, told[i]) || got[f.want] == 0 && f.address != nobody {
 				t.Errorf("outcomes = %v; want %v, as the programs were told", got, told[i])
 			}
 		})

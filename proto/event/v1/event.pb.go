@@ -36,6 +36,7 @@ const (
 	Rung_RUNG_POLL        Rung = 3 // own snapshots
 	Rung_RUNG_GOPSUTIL    Rung = 4
 	Rung_RUNG_NATIVE      Rung = 5 // the system's own interface, where there is only one
+	Rung_RUNG_PACKET      Rung = 6 // packets as they pass, without whose they are
 )
 
 // Enum value maps for Rung.
@@ -47,6 +48,7 @@ var (
 		3: "RUNG_POLL",
 		4: "RUNG_GOPSUTIL",
 		5: "RUNG_NATIVE",
+		6: "RUNG_PACKET",
 	}
 	Rung_value = map[string]int32{
 		"RUNG_UNSPECIFIED": 0,
@@ -55,6 +57,7 @@ var (
 		"RUNG_POLL":        3,
 		"RUNG_GOPSUTIL":    4,
 		"RUNG_NATIVE":      5,
+		"RUNG_PACKET":      6,
 	}
 )
 
@@ -2420,12 +2423,16 @@ type DomainSeen struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Program *Program               `protobuf:"bytes,1,opt,name=program,proto3" json:"program,omitempty"`
 	User    *User                  `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
-	Domain  string                 `protobuf:"bytes,3,opt,name=domain,proto3" json:"domain,omitempty"`
-	Source  NameSource             `protobuf:"varint,4,opt,name=source,proto3,enum=event.v1.NameSource" json:"source,omitempty"`
+	// Empty: there was one, and it is encrypted.
+	Domain string     `protobuf:"bytes,3,opt,name=domain,proto3" json:"domain,omitempty"`
+	Source NameSource `protobuf:"varint,4,opt,name=source,proto3,enum=event.v1.NameSource" json:"source,omitempty"`
 	// The DNS response code (RFC 1035 4.1.1); 0 also for SNI and QUIC.
-	Rcode         uint32 `protobuf:"varint,5,opt,name=rcode,proto3" json:"rcode,omitempty"`
-	LatencyUs     uint64 `protobuf:"varint,6,opt,name=latency_us,json=latencyUs,proto3" json:"latency_us,omitempty"`
-	Ambiguous     bool   `protobuf:"varint,7,opt,name=ambiguous,proto3" json:"ambiguous,omitempty"`
+	Rcode uint32 `protobuf:"varint,5,opt,name=rcode,proto3" json:"rcode,omitempty"`
+	// From a DNS question to its answer; 0: none came, or it was no question.
+	LatencyUs uint64 `protobuf:"varint,6,opt,name=latency_us,json=latencyUs,proto3" json:"latency_us,omitempty"`
+	// An address in the answer has had other names too; or the name, said beside an
+	// encrypted one, could be a cover and was also looked up.
+	Ambiguous     bool `protobuf:"varint,7,opt,name=ambiguous,proto3" json:"ambiguous,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3726,14 +3733,15 @@ const file_event_v1_event_proto_rawDesc = "" +
 	"\x05layer\x18\x03 \x01(\x0e2\x0f.event.v1.LayerB\x04\xa8\xbb\x18\x01R\x05layer\x12U\n" +
 	"\x06signer\x18\x04 \x01(\tB=\xa8\xbb\x18\x01\xb2\xbb\x185the id of a signing key that IT named in the settingsR\x06signer\x12 \n" +
 	"\baccepted\x18\x05 \x01(\bB\x04\xa8\xbb\x18\x01R\baccepted\x125\n" +
-	"\x06reason\x18\x06 \x01(\x0e2\x17.event.v1.PolicyRefusalB\x04\xa8\xbb\x18\x01R\x06reason*p\n" +
+	"\x06reason\x18\x06 \x01(\x0e2\x17.event.v1.PolicyRefusalB\x04\xa8\xbb\x18\x01R\x06reason*\x81\x01\n" +
 	"\x04Rung\x12\x14\n" +
 	"\x10RUNG_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tRUNG_EBPF\x10\x01\x12\x10\n" +
 	"\fRUNG_NETLINK\x10\x02\x12\r\n" +
 	"\tRUNG_POLL\x10\x03\x12\x11\n" +
 	"\rRUNG_GOPSUTIL\x10\x04\x12\x0f\n" +
-	"\vRUNG_NATIVE\x10\x05*L\n" +
+	"\vRUNG_NATIVE\x10\x05\x12\x0f\n" +
+	"\vRUNG_PACKET\x10\x06*L\n" +
 	"\tTransport\x12\x19\n" +
 	"\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rTRANSPORT_TCP\x10\x01\x12\x11\n" +

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package domain
+
+import (
+	"fmt"
+
+	"github.com/discreet-agent/discreet/collectors"
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+)
+
+var rungs []eventv1.Rung
+
+func open(eventv1.Rung, collectors.Env) (source, error) {
+	return nil, fmt.Errorf("no source yet on this system: %w", collectors.ErrUnsupported)
+}
+
+func withoutCapabilities(do func() error) error { return do() }
