@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,9 @@ waits for the service.`,
 				o.Log.Warn("goes on with the rights of its start", "err", err)
 			}
 			shed()
+			// Again when it has found its desktop and the service.
+			settled := time.AfterFunc(15*time.Second, shed)
+			defer settled.Stop()
 			return fail(exitFailure, session.NewHelper(o).Run(ctx))
 		},
 	}
