@@ -48,7 +48,7 @@ func TestCanaryRun(t *testing.T) {
 		}
 		t.Run("laxest", func(t *testing.T) {
 			r := runCanary(t, spies, w, laxest(), 12)
-			r.check(search, 12, []string{spies[0].Account, spies[1].Account, spies[0].Folder, spies[1].Folder})
+			r.check(search, 12, []string{spies[0].Account, spies[1].Account, spies[0].Folder, spies[1].Folder, spies[0].Site, spies[1].Site})
 		})
 	})
 }

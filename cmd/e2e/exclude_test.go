@@ -23,6 +23,9 @@ func TestExcludedProgram(t *testing.T) {
 	go func() { defer close(loaded); load(ctx, 10*time.Millisecond) }()
 	until(t, l, 30*time.Second, "the other program and a connection", func() bool {
 		_ = exec.Command("/bin/uname").Run()
+		// A counted program's connection that ends is told at once, one that stays
+		// once a minute.
+		_, _ = l.Agent(t.Context(), "doctor")
 		kinds := gatewayTotals(t, l).Kinds
 		return kinds["process_start"] > 20 && kinds["connection_summary"] > 0
 	})
