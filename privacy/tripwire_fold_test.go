@@ -44,3 +44,14 @@ func TestFoldsAgreesWithCanonical(t *testing.T) {
 		}
 	}
 }
+
+// TestFoldsOnlyWholeLetters: a byte that begins no letter is not taken for one; such
+// a value goes the long way.
+func TestFoldsOnlyWholeLetters(t *testing.T) {
+	trip := newSampleFilter(t, preset(t, "balanced")).trip
+	for _, v := range []string{"jd\x80oe", "\x80", "jdoe\xc3", "\xff", "a\tb"} {
+		if got, ok := trip.folds([]byte(v)); ok {
+			t.Errorf("folds(%q) = %q, true; want false", v, got)
+		}
+	}
+}
