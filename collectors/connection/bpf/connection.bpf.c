@@ -223,7 +223,7 @@ __attribute__((noinline)) int own(struct owner *o)
 	READ(file, mm, exe_file);
 	p->kind = KIND_PROGRAM;
 	__builtin_memcpy(&p->owner, &key, sizeof(key));
-	walk(&p->path, file);
+	p->path.flags = walk(p->path.of, &p->path.bytes, file);
 	ring_submit(p, NO_WAKEUP);
 	map_update(&told, &key, &yes, 0);
 	return 1;

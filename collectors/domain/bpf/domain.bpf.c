@@ -9,33 +9,10 @@
  * Whose a socket is, is noted when it connects or sends, while its program
  * runs; the packet itself may pass in the name of any other.
  */
-#include "kernel.h"
+#define PARTS 48
+#define PATH_BYTES 512
+#include "path.h"
 
-struct qstr {
-	const unsigned char *name;
-} RELOCATED;
-struct dentry {
-	struct dentry *d_parent;
-	struct qstr d_name;
-} RELOCATED;
-struct vfsmount {
-	struct dentry *mnt_root;
-} RELOCATED;
-struct mount {
-	struct mount *mnt_parent;
-	struct dentry *mnt_mountpoint;
-	struct vfsmount mnt;
-} RELOCATED;
-struct path {
-	struct vfsmount *mnt;
-	struct dentry *dentry;
-} RELOCATED;
-struct file {
-	struct path f_path;
-} RELOCATED;
-struct mm_struct {
-	struct file *exe_file;
-} RELOCATED;
 struct task_struct {
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
@@ -92,11 +69,6 @@ enum {
 	KIND_HELLO = 6,
 	KIND_INITIAL = 7,
 
-	PATH_BYTES = 512,
-	NAME_BYTES = 256,
-	PARTS = 48,
-	CUT_SHORT = 1,
-
 	CHUNK = 4096,	     /* most bytes of a packet in one record */
 	CHUNKS = 4,	     /* most records of a packet of TCP */
 	HELLO_BYTES = 16384, /* a longer ClientHello is cut */
@@ -152,46 +124,6 @@ INLINE u64 wake(void)
 
 INLINE u16 swap16(u16 v) { return __builtin_bswap16(v); }
 
-INLINE void walk(struct program *p, struct file *file)
-{
-	struct dentry *d, *root, *parent;
-	struct vfsmount *vfs;
-	u32 at = 0;
-
-	READ(d, file, f_path.dentry);
-	READ(vfs, file, f_path.mnt);
-	p->flags = CUT_SHORT;
-	for (int i = 0; i < PARTS; i++) {
-		READ(root, vfs, mnt_root);
-		READ(parent, d, d_parent);
-		if (d == root) {
-			struct mount *m = (void *)vfs - field_offset(struct mount, mnt), *up;
-			READ(up, m, mnt_parent);
-			if (m == up) {
-				p->flags = 0;
-				break;
-			}
-			READ(d, m, mnt_mountpoint);
-			vfs = (void *)up + field_offset(struct mount, mnt);
-			continue;
-		}
-		const unsigned char *name;
-		READ(name, d, d_name.name);
-		if (at > PATH_BYTES)
-			break;
-		long n = read_kernel_str(p->path + at, NAME_BYTES, name);
-		if (n <= 0)
-			break;
-		at += n;
-		if (d == parent) { /* a file in memory that hangs on no tree */
-			p->flags = 0;
-			break;
-		}
-		d = parent;
-	}
-	p->path_bytes = at;
-}
-
 /* tell_program tells of the program that runs, once. */
 INLINE void tell_program(struct owner *o, struct task_struct *task)
 {
@@ -217,7 +149,7 @@ INLINE void tell_program(struct owner *o, struct task_struct *task)
 	p->pid = o->pid;
 	p->start = o->start;
 	p->uid = o->uid;
-	walk(p, file);
+	p->flags = walk(p->path, &p->path_bytes, file);
 	ring_submit(p, wake());
 	map_update(&told, &key, &one, 0);
 }

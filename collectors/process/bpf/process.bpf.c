@@ -7,33 +7,9 @@
  * time and the status. CPU time is right only when the kernel has added up the
  * threads, which is when the process has been waited for: sched_process_free.
  */
-#include "kernel.h"
+#define PARTS 64
+#include "path.h"
 
-struct qstr {
-	const unsigned char *name;
-} RELOCATED;
-struct dentry {
-	struct dentry *d_parent;
-	struct qstr d_name;
-} RELOCATED;
-struct vfsmount {
-	struct dentry *mnt_root;
-} RELOCATED;
-struct mount {
-	struct mount *mnt_parent;
-	struct dentry *mnt_mountpoint;
-	struct vfsmount mnt;
-} RELOCATED;
-struct path {
-	struct vfsmount *mnt;
-	struct dentry *dentry;
-} RELOCATED;
-struct file {
-	struct path f_path;
-} RELOCATED;
-struct mm_struct {
-	struct file *exe_file;
-} RELOCATED;
 typedef struct {
 	u32 val;
 } RELOCATED kuid_t;
@@ -78,11 +54,6 @@ enum {
 	KIND_EXEC = 1,
 	KIND_EXIT = 2,
 	KIND_FREE = 3,
-
-	PATH_BYTES = 1024,
-	NAME_BYTES = 256,
-	PARTS = 64,
-	CUT_SHORT = 1,
 };
 
 /* record.go reads these. */
@@ -118,46 +89,6 @@ struct {
  */
 volatile u64 listed_at = ~0ULL;
 
-INLINE void walk(struct exec *e, struct file *file)
-{
-	struct dentry *d, *root, *parent;
-	struct vfsmount *vfs;
-	u32 at = 0;
-
-	READ(d, file, f_path.dentry);
-	READ(vfs, file, f_path.mnt);
-	e->flags = CUT_SHORT;
-	for (int i = 0; i < PARTS; i++) {
-		READ(root, vfs, mnt_root);
-		READ(parent, d, d_parent);
-		if (d == root) {
-			struct mount *m = (void *)vfs - field_offset(struct mount, mnt), *up;
-			READ(up, m, mnt_parent);
-			if (m == up) {
-				e->flags = 0;
-				break;
-			}
-			READ(d, m, mnt_mountpoint);
-			vfs = (void *)up + field_offset(struct mount, mnt);
-			continue;
-		}
-		const unsigned char *name;
-		READ(name, d, d_name.name);
-		if (at > PATH_BYTES)
-			break;
-		long n = read_kernel_str(e->path + at, NAME_BYTES, name);
-		if (n <= 0)
-			break;
-		at += n;
-		if (d == parent) { /* a file in memory that hangs on no tree */
-			e->flags = 0;
-			break;
-		}
-		d = parent;
-	}
-	e->path_bytes = at;
-}
-
 /* The signature of a tp_btf program: its arguments, each as one u64. */
 SEC("tp_btf/sched_process_exec")
 int on_exec(u64 *args)
@@ -176,7 +107,7 @@ int on_exec(u64 *args)
 	e->parent_start = task->real_parent->group_leader->start_boottime;
 	e->uid = task->cred->uid.val;
 	e->rss_pages = task->signal->maxrss;
-	walk(e, task->mm->exe_file);
+	e->flags = walk(e->path, &e->path_bytes, task->mm->exe_file);
 	u32 n = e->path_bytes;
 	if (n > sizeof(e->path))
 		n = sizeof(e->path);
