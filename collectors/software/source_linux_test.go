@@ -113,6 +113,9 @@ func BenchmarkUnchanged(b *testing.B) {
 func TestNewReadsNothing(t *testing.T) {
 	c, err := New(collectors.Env{Log: slog.New(slog.DiscardHandler), Stats: &collectors.Stats{}})
 	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
 		t.Skipf("neither dpkg nor rpm here: %v", err)
 	}
 	if c.(*Collector).source.(*databases).stamp != "" {
