@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"collectors":  {"proto/*"},
 	// kernel, netlink and procfs are sources that several collectors of Linux read.
 	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/netlink", "collectors/procfs"},
+	"collectors/bus/bustest":    {},
 	"agent/durable":             {},
 	"agent/spool":               {"privacy", "proto/*", "agent/durable"},
 	"agent/uplink":              {"privacy", "proto/*", "agent/spool"},
@@ -68,7 +69,7 @@ var onlyIn = map[string][]string{
 	"google.golang.org/protobuf/encoding":           {"cmd/gateway", "privacy", "proto/gen", "gateway", "agent/uplink"},
 	"modernc.org/sqlite":                            {"gateway/store/sqlite"},
 	"github.com/bufbuild/protocompile":              {"proto/gen/protos", "docs/gen"},
-	"os/exec":                                       {"proto/gen/protos", "cmd/lab", "cmd/demo", "cmd/capture"},
+	"os/exec":                                       {"proto/gen/protos", "cmd/lab", "cmd/demo", "cmd/capture", "collectors/bus/bustest"},
 	"net/http":                                      {"cmd/capture"},
 	"net/http/pprof":                                {},
 	"expvar":                                        {},

@@ -1,45 +1,23 @@
 package session
 
 import (
-	"bufio"
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/godbus/dbus/v5"
 
 	"github.com/discreet-agent/discreet/collectors/bus"
+	"github.com/discreet-agent/discreet/collectors/bus/bustest"
 )
 
 // realBus runs a message bus of our own, with a connection that plays services on
 // it.
 func realBus(t *testing.T) (address string, service *dbus.Conn) {
 	t.Helper()
-	need(t, "dbus-daemon")
-	config := filepath.Join(t.TempDir(), "bus.conf")
-	if err := os.WriteFile(config, []byte(`<busconfig><type>session</type><listen>unix:tmpdir=`+t.TempDir()+`</listen>
-<policy context="default"><allow send_destination="*"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("dbus-daemon", "--config-file="+config, "--nofork", "--print-address")
-	out, err := cmd.StdoutPipe()
+	address = bustest.Start(t)
+	service, err := bus.Dial(t.Context(), address)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	address, err = bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = strings.TrimSpace(address)
-	if service, err = bus.Dial(t.Context(), address); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { service.Close() })

@@ -1,10 +1,8 @@
 package logon
 
 import (
-	"bufio"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,38 +12,9 @@ import (
 
 	"github.com/discreet-agent/discreet/collectors"
 	"github.com/discreet-agent/discreet/collectors/bus"
+	"github.com/discreet-agent/discreet/collectors/bus/bustest"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
-
-// realBus runs a message bus of our own and returns its address.
-func realBus(t *testing.T) string {
-	t.Helper()
-	if _, err := exec.LookPath("dbus-daemon"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("dbus-daemon is missing; .ci/deps installs it")
-		}
-		t.Skip("dbus-daemon is missing")
-	}
-	config := filepath.Join(t.TempDir(), "bus.conf")
-	if err := os.WriteFile(config, []byte(`<busconfig><type>session</type><listen>unix:tmpdir=`+t.TempDir()+`</listen>
-<policy context="default"><allow send_destination="*"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("dbus-daemon", "--config-file="+config, "--nofork", "--print-address")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	address, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(address)
-}
 
 // login is a stand-in for logind on a real bus: it sends its signals.
 func login(t *testing.T, address string) *dbus.Conn {
@@ -73,7 +42,7 @@ func locked(t *testing.T, c *dbus.Conn, path dbus.ObjectPath, on bool) {
 // TestLocksAndSleep hears signals of logind's on a real bus, of a session that is
 // a person's and of one that is not, over an end of the bus.
 func TestLocksAndSleep(t *testing.T) {
-	address := realBus(t)
+	address := bustest.Start(t)
 	logind := login(t, address)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "3"), []byte("UID=1000\nUSER=maria\nACTIVE=1\nSTATE=active\nREMOTE=0\nTYPE=x11\nCLASS=user\n"), 0o600); err != nil {
