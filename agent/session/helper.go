@@ -176,11 +176,11 @@ func (h *Helper) keep(ctx context.Context, d *desk, run desktop) {
 	wait := time.Second
 	for {
 		began := time.Now()
-		err := run(ctx, d)
+		_ = run(ctx, d) // its text can hold a path of the person's; why nothing is told goes to the service
 		if ctx.Err() != nil {
 			return
 		}
-		h.o.Log.Debug("a source of the session ended", "err", err, "restart_in", wait)
+		h.o.Log.Info("a source of the session ended", "restart_in", wait)
 		if time.Since(began) > longestRetry {
 			wait = time.Second
 		}
