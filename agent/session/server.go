@@ -244,14 +244,14 @@ func (s *Server) serve(h *helper) error {
 	lines.Buffer(make([]byte, 0, maxLine), maxLine)
 	began, last := time.Now(), time.Now()
 	var focused, active time.Duration
-	tokens := time.Duration(burst)
+	const whole = burst * refillEach
+	credit := whole // a line costs what refills one
 	for lines.Scan() {
 		now := time.Now()
-		tokens = min(burst, tokens+now.Sub(last)/refillEach)
-		if last = now; tokens < 1 {
+		credit = min(whole, credit+now.Sub(last)) - refillEach
+		if last = now; credit < 0 {
 			return errLies
 		}
-		tokens--
 		r, err := parseReport(lines.Bytes())
 		if err != nil {
 			return err

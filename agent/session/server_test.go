@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/discreet-agent/discreet/collectors"
@@ -171,6 +172,31 @@ func FuzzReport(f *testing.F) {
 		r, err := parseReport(line)
 		if err == nil && (len(r.App) > maxApp || r.App != tidyApp(r.App) || time.Duration(r.Focus)*time.Millisecond > maxReport) {
 			t.Errorf("parseReport took %d bytes of a name, %d ms", len(r.App), r.Focus)
+		}
+	})
+}
+
+// TestSteadyHelperStays: lines at the pace that is allowed are taken for as long as
+// they come, also where each comes a little before its time.
+func TestSteadyHelperStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewServer("", slog.New(slog.DiscardHandler), nil)
+		ours, theirs := net.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- s.serve(&helper{c: ours}) }()
+		for i := range 1000 {
+			wait := refillEach - 50*time.Millisecond
+			if i%2 == 1 {
+				wait = refillEach + 50*time.Millisecond
+			}
+			time.Sleep(wait)
+			if _, err := fmt.Fprintln(theirs, `{"active":1}`); err != nil {
+				t.Fatalf("line %d: %v; want it taken", i, err)
+			}
+		}
+		theirs.Close()
+		if err := <-done; err != nil {
+			t.Errorf("serve() = %v; want nil", err)
 		}
 	})
 }
