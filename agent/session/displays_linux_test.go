@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -232,15 +233,56 @@ func (s *scene) check(p *script, end time.Time) {
 	between("active", s.active, whole-p.away[1], whole-p.away[0])
 }
 
+// xServer runs an X server and returns the environment of its session.
+func xServer(t *testing.T) []string {
+	t.Helper()
+	number := 90 + os.Getpid()%100
+	env := []string{fmt.Sprintf("DISPLAY=:%d", number), "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere"}
+	start(t, env, 0, "Xvfb", fmt.Sprintf(":%d", number), "-screen", "0", "800x600x24", "-nolisten", "tcp")
+	await(t, "the X server answers", func() bool { return answering(number) })
+	return env
+}
+
+// TestX11RefusedAlarm: a server that takes no alarm is noticed; without one the
+// person would count as active for ever.
+func TestX11RefusedAlarm(t *testing.T) {
+	need(t, "Xvfb")
+	env := xServer(t)
+	x, err := dialX11(t.Context(), func(name string) string {
+		for _, kv := range env {
+			if value, ok := strings.CutPrefix(kv, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.c.Close()
+	sync, _, err := x.extension("SYNC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter, err := x.idleCounter(sync)
+	if err != nil || counter == 0 {
+		t.Fatalf("idleCounter() = %d, %v; want one", counter, err)
+	}
+	for id, row := range map[uint32]struct {
+		counter uint32
+		want    bool
+	}{1: {counter, true}, 2: {counter + 12345, false}} {
+		if ok, err := x.alarm(sync, x.base|id, row.counter, syncRises, 1000); ok != row.want || err != nil {
+			t.Errorf("alarm(counter %d) = %v, %v; want %v", row.counter, ok, err, row.want)
+		}
+	}
+}
+
 // TestX11Session scripts a session on a real X server: two programs, no input for
 // a while, input again.
 func TestX11Session(t *testing.T) {
 	need(t, "Xvfb", "openbox", "xdotool", "xterm")
-	home := t.TempDir()
-	number := 90 + os.Getpid()%100
-	env := []string{fmt.Sprintf("DISPLAY=:%d", number), "HOME=" + home, "PATH=" + os.Getenv("PATH"), "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere"}
-	start(t, env, 0, "Xvfb", fmt.Sprintf(":%d", number), "-screen", "0", "800x600x24", "-nolisten", "tcp")
-	await(t, "the X server answers", func() bool { return socketOf(number) })
+	env := xServer(t)
 	start(t, env, 0, "openbox")
 	time.Sleep(500 * time.Millisecond)
 	s := stage(t, env)
@@ -258,8 +300,12 @@ func TestX11Session(t *testing.T) {
 	}
 }
 
-func socketOf(number int) bool {
-	_, err := os.Stat(fmt.Sprintf("/tmp/.X11-unix/X%d", number))
+// answering reports whether an X server listens; a killed one leaves its socket.
+func answering(number int) bool {
+	c, err := net.Dial("unix", fmt.Sprintf("/tmp/.X11-unix/X%d", number))
+	if err == nil {
+		c.Close()
+	}
 	return err == nil
 }
 

@@ -51,6 +51,7 @@ type x11 struct {
 	base   uint32 // of the names that this client may give
 	root   uint32
 	events [][]byte // that came while a reply was waited for
+	errors int      // that the server told of requests without a reply
 }
 
 // dialX11 connects to the display of an environment. A display of another machine
@@ -227,7 +228,8 @@ func (x *x11) ask(code, data byte, body []byte) ([]byte, error) {
 			if len(x.events) < 1000 {
 				x.events = append(x.events, b)
 			}
-		case le.Uint16(b[2:]) != x.seq: // an error of an earlier request
+		case le.Uint16(b[2:]) != x.seq: // of an earlier request
+			x.errors++
 		case b[0] == 0:
 			return make([]byte, 32), nil
 		default:
@@ -329,7 +331,14 @@ func findCounter(b []byte, name string) uint32 {
 	return 0
 }
 
-// alarm asks to be told each time the counter rises past ms, or falls below.
-func (x *x11) alarm(sync byte, id, counter uint32, test uint32, ms uint32) error {
-	return x.send(sync, syncAlarm, words(id, syncAll, counter, 0, 0, ms, test, 0, 0, 1))
+// alarm asks to be told each time the counter rises past ms, or falls below. It
+// reports whether the server will.
+func (x *x11) alarm(sync byte, id, counter uint32, test uint32, ms uint32) (bool, error) {
+	before := x.errors
+	if err := x.send(sync, syncAlarm, words(id, syncAll, counter, 0, 0, ms, test, 0, 0, 1)); err != nil {
+		return false, err
+	}
+	// An error comes before the reply to what is asked next.
+	_, _, err := x.extension("SYNC")
+	return x.errors == before, err
 }

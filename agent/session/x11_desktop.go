@@ -76,11 +76,18 @@ func (w *x11Watch) start() error {
 	}
 	w.sync, w.notify, w.rises, w.falls = sync, notify, w.x.base|1, w.x.base|2
 	lag := uint32(w.d.lag / time.Millisecond)
-	if err := w.x.alarm(sync, w.rises, counter, syncRises, lag); err != nil {
+	rises, err := w.x.alarm(sync, w.rises, counter, syncRises, lag)
+	if err != nil {
 		return err
 	}
-	if err := w.x.alarm(sync, w.falls, counter, syncFalls, lag-1); err != nil {
+	falls, err := w.x.alarm(sync, w.falls, counter, syncFalls, lag-1)
+	if err != nil {
 		return err
+	}
+	if !rises || !falls { // without them a person would count as active for ever
+		w.sync = 0
+		w.d.why(false, WhyProtocol)
+		return nil
 	}
 	w.d.why(false, WhyNone)
 	w.d.send(event{kind: answers})

@@ -239,7 +239,7 @@ func (k *nl80211) station(a adapter) (*reading, error) {
 	err := k.request(k.fam.id, cmdGetStation, unix.NLM_F_DUMP, index, func(b []byte) {
 		parseStation(b, k.links.names, r)
 	})
-	if errors.Is(err, unix.ENODEV) {
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) { // gone, or a driver that does not tell
 		return &reading{}, nil
 	}
 	if err != nil {
