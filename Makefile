@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages admx-schema deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -49,9 +49,10 @@ lint:
 rules: ## import rules, folders, sizes of files and functions, no printing of events
 	$(GO) test -count=1 ./cmd
 
-generate: ## the schema's code, the filter, the sample settings, docs/DATA.md and docs/configuration.md
+generate: ## the schema's code, the filter, the sample settings, what fleet tools take, docs/DATA.md and docs/configuration.md
 	$(GO) run ./proto/gen/protos
 	$(GO) generate ./configs
+	$(GO) run ./packaging/fleet/gen
 	$(GO) run ./docs/gen
 
 bpf: ## compiles the eBPF programs of collectors/*/bpf anew; go build needs no compiler for them
@@ -110,6 +111,9 @@ test-packages: ## as root: deb and rpm installed, upgraded, removed in a Debian 
 	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/new deb rpm
 	@packaging/boot packaging/lifecycle dist/test/old dist/test/new
 	@packaging/boot packaging/lifecycle-rpm dist/test/old dist/test/new
+
+admx-schema: ## XSD=folder with Microsoft's PolicyDefinitionFiles.xsd, which is not ours to ship: asks it about the templates
+	@packaging/admx-schema "$(XSD)"
 
 deps: ## what the tests need beside Go: installed where root, else named
 	@.ci/deps
