@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages admx-schema deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint bench-fleet crash canary kills mutation bench soak fuzz size packages test-packages admx-schema deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -90,6 +90,9 @@ bench-capture: build ## as root: what the sources of Linux see and cost, beside 
 
 bench-footprint: build ## as root: what agents of several settings, the helper and the peers take at rest; SPAN=2m for less than 10 minutes
 	$(GO) run ./cmd/capture -bin bin -only footprint -span $(or $(SPAN),10m)
+
+bench-fleet: build ## 100 agents at one gateway, one file dropped on each: how long until the gateway knows that all follow (FLEET=100)
+	DISCREET_FLEET=$(or $(FLEET),100) $(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run TestFleetFollows -v ./cmd/e2e
 
 fuzz: ## every fuzz test for FUZZTIME (default 10s)
 	@.ci/fuzz $${FUZZTIME:-10s}
