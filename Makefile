@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint bench-fleet crash canary kills mutation bench soak fuzz size packages test-packages admx-schema deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint bench-fleet crash canary kills mutation bench soak fuzz size packages test-packages test-ansible admx-schema deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -114,6 +114,12 @@ test-packages: ## as root: deb and rpm installed, upgraded, removed in a Debian 
 	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/new deb rpm
 	@packaging/boot packaging/lifecycle dist/test/old dist/test/new
 	@packaging/boot packaging/lifecycle-rpm dist/test/old dist/test/new
+
+test-ansible: ## as root: the Ansible role, linted and run against a Debian container that boots systemd
+	@.ci/deps ansible
+	@cd packaging/ansible && ansible-lint --nocolor --offline --profile production site.yml test.yml roles/discreet_agent
+	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/ansible deb
+	@BASE=/var/tmp/discreet-ansible WITH=python3-minimal,python3-apt packaging/boot packaging/lifecycle-ansible dist/test/ansible
 
 admx-schema: ## XSD=folder with Microsoft's PolicyDefinitionFiles.xsd, which is not ours to ship: asks it about the templates
 	@packaging/admx-schema "$(XSD)"
