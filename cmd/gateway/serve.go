@@ -57,7 +57,7 @@ func serve(ctx context.Context, r *room) error {
 		},
 		Log:   log,
 		Check: func(p privacy.Policy, ev *eventv1.Event) error { return p.Check(ev) },
-		Field: forbiddenField, Identities: r.store,
+		Field: forbiddenField, Identities: r.store, States: r.store,
 	}
 	auth := &access.Authorizer{CA: ca, Registry: r.store}
 	srv := ingest.NewGRPC(tlsConf, o)
