@@ -78,7 +78,7 @@ it to no more agents: those that have it keep it.`,
 					if err := os.Remove(pushFile(r.set)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 						return err
 					}
-					return r.record(c.Context(), "policy.push.stop", "policy", 0, 0)
+					return r.record(c.Context(), "policy.stop", "policy", 0, 0)
 				}
 				return s.push(c, r, args[0], keys)
 			})
