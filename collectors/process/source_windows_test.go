@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"encoding/binary"
 	"log/slog"
 	"os"
 	"strings"
@@ -11,8 +12,10 @@ import (
 
 	gops "github.com/shirou/gopsutil/v3/process"
 	"golang.org/x/sys/windows"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/discreet-agent/discreet/collectors"
+	"github.com/discreet-agent/discreet/collectors/etw"
 	"github.com/discreet-agent/discreet/collectors/nt"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
@@ -240,4 +243,79 @@ func BenchmarkTick(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestFallsBack: where the system does not let this program trace, the collector
+// takes snapshots and says why; else it traces.
+func TestFallsBack(t *testing.T) {
+	env := collectors.Env{Log: slog.New(slog.DiscardHandler), Stats: &collectors.Stats{}}
+	c, err := New(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	events := 0
+	if err := c.Run(ctx, func(*eventv1.Event) { events++; cancel() }); err != nil {
+		t.Fatal(err)
+	}
+	rung, note := env.Stats.Rung(), env.Stats.Note()
+	fell := rung == eventv1.Rung_RUNG_POLL && strings.Contains(note, "trace session")
+	if events == 0 || !fell && (rung != eventv1.Rung_RUNG_ETW || note != "") {
+		t.Errorf("%d events by %v, note %q; want some by ETW, or by POLL with the reason", events, rung, note)
+	}
+}
+
+// TestTracedTakes hands the events of a real process to the source, as the system
+// would: its file and account are those of the process itself.
+func TestTracedTakes(t *testing.T) {
+	var start *eventv1.ProcessStart
+	var stop *eventv1.ProcessStop
+	stats := &collectors.Stats{}
+	s := &traced{asker: asker{nt.NewAccounts()}, drives: nt.Drives{`\Device\HarddiskVolume1`: "C:"}}
+	s.table = newTable(stats, newReporter(func(ev *eventv1.Event) {
+		if e := ev.GetProcessStart(); e != nil {
+			start = proto.CloneOf(e)
+		}
+		if e := ev.GetProcessStop(); e != nil {
+			stop = proto.CloneOf(e)
+		}
+	}, eventv1.Rung_RUNG_ETW), s.asker.ask)
+	defer s.table.close()
+	child := play(t)
+	h, err := nt.Hold(uint32(child.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	f, err := h.Figures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := uint32(child.Pid)
+	image := append(utf16le(`\Device\HarddiskVolume1\x.exe`), 0, 0)
+	s.take(&etw.Event{ID: 1, Data: words(pid, f.Created, uint32(os.Getpid()), uint32(1), image)})
+	if _, err := child.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = h.Figures(); err != nil || f.Ended == 0 {
+		t.Fatalf("the child's figures: %v, ended at %d; want a time", err, f.Ended)
+	}
+	s.take(&etw.Event{ID: 2, Data: words(pid, f.Created, f.Ended, uint32(7), uint32(1), uint32(1), uint64(1), uint64(1), []byte("x\x00"))})
+	s.take(&etw.Event{ID: 1, Data: words(uint32(1<<30), f.Created, uint32(0), uint32(1), image)})
+	if start.GetProgram().GetPath() != `C:\x.exe` || start.GetUser().GetSid() != "" {
+		t.Errorf("a process that is gone has the path %q and an account %v; want that of the event, none", start.GetProgram().GetPath(), start.GetUser().GetSid() != "")
+	}
+	if stop.GetProgram().GetPath() == `C:\x.exe` || stop.GetUser().GetSid() == "" || stop.GetExitCode() != 7 || stop.GetLifetimeMs() < 300 {
+		t.Errorf("end: path %q, code %d, after %d ms; want the process's own, 7, 300 or more", stop.GetProgram().GetPath(), stop.GetExitCode(), stop.GetLifetimeMs())
+	}
+}
+
+// words writes the fields of an event.
+func words(fields ...any) []byte {
+	var b []byte
+	for _, f := range fields {
+		b, _ = binary.Append(b, binary.LittleEndian, f)
+	}
+	return b
 }

@@ -147,14 +147,14 @@ func (t *table) parentKey(p *living) uint64 {
 }
 
 // start takes the news that a process started.
-func (t *table) start(pid, parent, session uint32, created int64, path string) {
+func (t *table) start(pid, parent, session uint32, created int64, name, path string) {
 	if p := t.living[pid]; p != nil {
 		if p.created == created {
 			return // a snapshot was first
 		}
 		t.end(pid, p, nt.Figures{})
 	}
-	p := t.add(pid, parent, session, created, func() string { return "" }, path)
+	p := t.add(pid, parent, session, created, func() string { return name }, path)
 	if p == nil {
 		return
 	}

@@ -145,10 +145,12 @@ func TestTableHeld(t *testing.T) {
 // TestTableNews: what events tell, beside snapshots.
 func TestTableNews(t *testing.T) {
 	d := newDesk()
-	d.start(8, 4, 1, filetime(3), `C:\a\b.exe`)
+	d.start(8, 4, 1, filetime(3), "b.exe", `C:\a\b.exe`)
 	d.expect(t, "start", `start 8 b.exe "C:\\a\\b.exe" of 0 by  inventory false`)
-	d.start(8, 4, 1, filetime(3), `C:\a\b.exe`)
+	d.start(8, 4, 1, filetime(3), "b.exe", `C:\a\b.exe`)
 	d.expect(t, "told again")
+	d.start(12, 8, 1, filetime(4), "c.exe", "")
+	d.expect(t, "a file of no drive", `start 12 c.exe "" of 8 by  inventory false`)
 	if err := d.look(walk(nt.Process{PID: 8, Created: filetime(3), Name: utf16le("b.exe"), UserTime: 10_000, ReadBytes: 5000}), false, false); err != nil {
 		t.Fatal(err)
 	}
