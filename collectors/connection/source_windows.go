@@ -12,10 +12,12 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
-var rungs = []eventv1.Rung{eventv1.Rung_RUNG_POLL, eventv1.Rung_RUNG_GOPSUTIL}
+var rungs = []eventv1.Rung{eventv1.Rung_RUNG_ETW, eventv1.Rung_RUNG_POLL, eventv1.Rung_RUNG_GOPSUTIL}
 
 func open(rung eventv1.Rung, env collectors.Env) (source, error) {
 	switch rung {
+	case eventv1.Rung_RUNG_ETW:
+		return openETW(env)
 	case eventv1.Rung_RUNG_POLL:
 		return openTables(env)
 	case eventv1.Rung_RUNG_GOPSUTIL:

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,4 +137,24 @@ func BenchmarkLook(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestFallsBack: where the system does not let this program trace, the collector
+// looks at tables and says why; else it traces.
+func TestFallsBack(t *testing.T) {
+	env := collectors.Env{Log: slog.New(slog.DiscardHandler), Stats: &collectors.Stats{}}
+	c, err := New(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Run(ctx, func(*eventv1.Event) {}); err != nil {
+		t.Fatal(err)
+	}
+	rung, note := env.Stats.Rung(), env.Stats.Note()
+	fell := rung == eventv1.Rung_RUNG_POLL && strings.Contains(note, "trace session")
+	if !fell && rung != eventv1.Rung_RUNG_ETW {
+		t.Errorf("source %v, note %q; want ETW, or POLL with the reason", rung, note)
+	}
 }
