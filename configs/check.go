@@ -34,12 +34,16 @@ type layer struct {
 	bags     [numBags]values
 	faults   []Fault
 	warnings []Warning
+	places   map[int]string // of what was a key of the registry: which subkey a line stands for
 }
 
-// source returns file:line, or "" for what is built in.
+// source returns file:line, the key of a registry, or "" for what is built in.
 func (l *layer) source(line int) string {
-	if l.name == layerDefaults || l.name == layerFlags {
+	switch {
+	case l.name == layerDefaults || l.name == layerFlags:
 		return ""
+	case l.places != nil:
+		return l.places[line]
 	}
 	return fmt.Sprintf("%s:%d", l.file, line)
 }

@@ -58,7 +58,7 @@ func Defaults() Agent { return NewLoader(AgentPaths{}, "").Load().Settings }
 func (l *Loader) Load() *Loaded {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sources, warnings := readSources(l.paths, l.disk)
+	sources, warnings := readSources(l.paths, l.disk, l.table)
 	l.seen = digest(sources)
 	r := &resolver{Loaded: Loaded{table: l.table, index: l.index, layers: []*layer{l.base}, Warnings: warnings}}
 	var present []string
@@ -118,11 +118,19 @@ func (l *Loader) check(r *resolver, s source) *layer {
 	if s.layer == layerPush {
 		return l.push(r, s)
 	}
-	la := check(s.layer, s.file, s.data, l.table)
+	la := l.layerOf(s)
 	if s.layer == layerManaged {
 		la.noPins()
 	}
 	return la
+}
+
+// layerOf checks a file, or what was a key of the registry.
+func (l *Loader) layerOf(s source) *layer {
+	if inRegistry(s.file) {
+		return checkKey(s, l.table)
+	}
+	return check(s.layer, s.file, s.data, l.table)
 }
 
 func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || path == l.paths.PolicyDir }
@@ -132,7 +140,7 @@ func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || pat
 func (l *Loader) addFolder(r *resolver, s source) {
 	var names []string
 	for file, form := range l.forms {
-		if form.name == s.layer {
+		if form.name == s.layer && !inRegistry(file) {
 			names = append(names, file)
 		}
 	}
@@ -158,7 +166,7 @@ func (l *Loader) lastForm(r *resolver, s source) *layer {
 	if data == nil {
 		return nil
 	}
-	form := check(s.layer, s.file, data, l.table)
+	form := l.layerOf(source{layer: s.layer, file: s.file, data: data})
 	if len(form.faults) > 0 {
 		return nil
 	}
@@ -180,7 +188,7 @@ func (l *Loader) forget(present []string) {
 	for file, form := range l.forms {
 		folder := form.name == layerConfD && slices.Contains(present, l.paths.ConfDir) ||
 			form.name == layerManaged && slices.Contains(present, l.paths.PolicyDir)
-		if !folder && !slices.Contains(present, file) {
+		if (!folder || inRegistry(file)) && !slices.Contains(present, file) {
 			delete(l.forms, file)
 		}
 	}

@@ -8,6 +8,8 @@ type Places struct {
 	State   string // of the agent
 	Run     string // socket and lock of the agent
 	Gateway string // data of the gateway
+
+	SettingsKey, PolicyKey string // of the agent in the registry; empty: there is none
 }
 
 func (p Places) state() string { return p.State }
@@ -22,7 +24,7 @@ func LinuxPlaces() Places {
 // name.
 func WindowsPlaces(programData string) Places {
 	dir := programData + `\Discreet`
-	return Places{Config: dir, State: dir + `\state`, Run: dir + `\run`, Gateway: programData + `\Discreet Gateway`}
+	return Places{Config: dir, State: dir + `\state`, Run: dir + `\run`, Gateway: programData + `\Discreet Gateway`, SettingsKey: settingsKey, PolicyKey: policyKey}
 }
 
 // DarwinPlaces are the ones on macOS.
