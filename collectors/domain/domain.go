@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
+	"time"
 
 	"github.com/discreet-agent/discreet/collectors"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
@@ -41,14 +43,16 @@ func New(env collectors.Env) (collectors.Collector, error) {
 
 // A source is one way to see packets. It is open when it is made.
 type source interface {
-	// read hands out packets and programs until ctx is done, and calls flush with a
-	// time of the packets' clock when there are no more for now. It is called on a
-	// thread without capabilities. An error of flush ends it.
-	read(ctx context.Context, take func(*packet), tell func(program), flush func(now int64) error) error
+	// read hands out packets and programs until ctx is done, and calls flush when
+	// there are no more for now, with a time of the packets' clock before which all
+	// were handed out. It is called on a thread without capabilities. An error of
+	// flush ends it.
+	read(ctx context.Context, take func(*packet), tell func(program), flush func(until int64) error) error
 	// lost returns how many packets the kernel could not hand out since the last call.
 	lost() (uint64, error)
-	// unixMS turns a time of its clock into one of the wall clock.
-	unixMS(at int64) int64
+	// unixNano turns a time of its clock into one of the wall clock. It is safe for
+	// concurrent use.
+	unixNano(at int64) int64
 	Close() error
 }
 
@@ -86,9 +90,24 @@ func (c *Collector) Run(ctx context.Context, emit collectors.Emit) error {
 func (c *Collector) watch(ctx context.Context, src source, emit collectors.Emit) error {
 	defer src.Close()
 	defer c.env.Names.Forget()
+	c.env.Names.Entered(time.Now().UnixNano())
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	batches := make(chan batch)
+	var busy atomic.Bool // with a batch
+	give := func(b batch) {
+		if b.empty() { // wakes nobody
+			if !busy.Load() {
+				c.env.Names.Entered(b.until)
+			}
+			return
+		}
+		busy.Store(true)
+		select {
+		case batches <- b:
+		case <-ctx.Done():
+		}
+	}
 	ended := make(chan error, 1)
 	go func() {
 		defer close(batches)
@@ -100,7 +119,7 @@ func (c *Collector) watch(ctx context.Context, src source, emit collectors.Emit)
 				return
 			}
 		}
-		ended <- withoutCapabilities(func() error { return decode(ctx, src, batches) })
+		ended <- withoutCapabilities(func() error { return decode(ctx, src, give) })
 	}()
 	r := newReporter(c.env, src, emit)
 	var failed error
@@ -111,25 +130,21 @@ func (c *Collector) watch(ctx context.Context, src source, emit collectors.Emit)
 		if failed = r.batch(&b); failed != nil {
 			stop()
 		}
+		busy.Store(false)
 	}
 	return errors.Join(failed, <-ended)
 }
 
-// decode reads the source until ctx is done.
-func decode(ctx context.Context, src source, batches chan<- batch) error {
+// decode reads the source until ctx is done, and gives what each read found.
+func decode(ctx context.Context, src source, give func(batch)) error {
 	d := newDecoder()
 	var programs []program
-	return src.read(ctx, d.take, func(p program) { programs = append(programs, p) }, func(now int64) error {
-		d.sweep(now)
+	return src.read(ctx, d.take, func(p program) { programs = append(programs, p) }, func(until int64) error {
+		d.sweep(until)
 		b := d.flush()
 		b.programs, programs = programs, nil
-		if b.empty() {
-			return nil
-		}
-		select {
-		case batches <- b:
-		case <-ctx.Done():
-		}
+		b.until = src.unixNano(until)
+		give(b)
 		return nil
 	})
 }

@@ -89,12 +89,13 @@ func (p *packets) read(ctx context.Context, take func(*packet), _ func(program),
 			return nil
 		case <-time.After(p.pause):
 		}
+		before := time.Now().UnixNano()
 		n, err := p.drain(buf, oob, take)
 		if err != nil {
 			return err
 		}
 		busy = n > 0
-		if err := flush(time.Now().UnixNano()); err != nil {
+		if err := flush(before); err != nil {
 			return err
 		}
 	}
@@ -177,6 +178,6 @@ func (p *packets) lost() (n uint64, err error) {
 	return n, errors.Join(err, e)
 }
 
-func (p *packets) unixMS(at int64) int64 { return at / 1e6 }
+func (p *packets) unixNano(at int64) int64 { return at }
 
 func (p *packets) Close() error { return p.file.Close() }

@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
-
 	"github.com/discreet-agent/discreet/collectors"
 	"github.com/discreet-agent/discreet/collectors/kernel"
 )
@@ -26,7 +26,7 @@ var object []byte
 type sockets struct {
 	loaded *kernel.Programs
 	ring   *kernel.Ring
-	offset int64 // wall clock less time since boot
+	offset atomic.Int64 // wall clock less time since boot
 }
 
 func openSockets(env collectors.Env) (source, error) {
@@ -38,7 +38,8 @@ func openSockets(env collectors.Env) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sockets{loaded: loaded, offset: offset(unix.CLOCK_BOOTTIME)}
+	s := &sockets{loaded: loaded}
+	s.syncClock()
 	if s.ring, err = loaded.Ring(); err == nil {
 		if err = attach(loaded, root); err == nil {
 			return s, nil
@@ -104,20 +105,18 @@ func (s *sockets) read(ctx context.Context, take func(*packet), tell func(progra
 		}
 	}
 	return s.ring.Read(ctx, handle, func() error {
-		var now unix.Timespec
-		if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-			return fmt.Errorf("read the time since boot: %w", err)
-		}
-		return flush(now.Nano())
+		s.syncClock()
+		return flush(s.ring.LastRead())
 	})
 }
 
-func (s *sockets) lost() (uint64, error) {
-	s.offset = offset(unix.CLOCK_BOOTTIME)
-	return s.loaded.Lost()
+func (s *sockets) syncClock() {
+	s.offset.Store(time.Now().UnixNano() - int64(kernel.SinceBoot()))
 }
 
-func (s *sockets) unixMS(at int64) int64 { return (at + s.offset) / 1e6 }
+func (s *sockets) lost() (uint64, error) { return s.loaded.Lost() }
+
+func (s *sockets) unixNano(at int64) int64 { return at + s.offset.Load() }
 
 func (s *sockets) Close() error {
 	err := s.ring.Close()

@@ -3,7 +3,6 @@ package domain
 import (
 	"fmt"
 	"runtime"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -54,13 +53,4 @@ func dropCapabilities() error {
 		return fmt.Errorf("drop the decoder's capabilities: %w", err)
 	}
 	return nil
-}
-
-// offset returns the wall clock less another clock, in nanoseconds.
-func offset(clock int32) int64 {
-	var ts unix.Timespec
-	if unix.ClockGettime(clock, &ts) != nil {
-		return 0
-	}
-	return time.Now().UnixNano() - ts.Nano()
 }
