@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -31,7 +31,7 @@ build-nobehaviour: ## bin/discreet-agent-nobehaviour: focus, activity and logon 
 demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends it by itself
 	@$(GO) run ./cmd/demo
 
-test: deps check race e2e vm ## all that CI runs
+test: deps check race e2e vm test-windows ## all that CI runs
 	$(MAKE) mutation MUTANTS=40
 	@echo "make test: all targets passed"
 
@@ -53,6 +53,9 @@ generate: ## the schema's code, the filter, the sample settings, docs/DATA.md an
 	$(GO) run ./proto/gen/protos
 	$(GO) generate ./configs
 	$(GO) run ./docs/gen
+
+test-windows: ## the tests of Windows under Wine, with small counts; docs/platforms.md says what Wine cannot do
+	$(GO) run ./.ci/wine test
 
 bpf: ## compiles the eBPF programs of collectors/*/bpf anew; go build needs no compiler for them
 	@.ci/bpf
