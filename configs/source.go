@@ -33,6 +33,7 @@ type AgentPaths struct {
 	Optional  bool   // File may be missing
 	ConfDir   string // its *.yaml go over File, in lexical order
 	PushFile  string // signed bundle that was pushed; may be missing
+	TakenFile string // the one that the gateway pushed, read where PushFile is not there
 	FloorFile string // signed floor; may be missing
 	PolicyDir string // its *.yaml are the managed policy, in lexical order
 
@@ -150,9 +151,9 @@ func cause(err error) error {
 func readSources(p AgentPaths, disk files, table []key) ([]source, []Warning) {
 	var out []source
 	var warnings []Warning
-	one := func(layer, file string, optional bool) {
+	one := func(layer, file string, optional bool) (found bool) {
 		if file == "" {
-			return
+			return false
 		}
 		var s source
 		if inRegistry(file) {
@@ -161,9 +162,10 @@ func readSources(p AgentPaths, disk files, table []key) ([]source, []Warning) {
 			s = readSource(layer, file, disk)
 		}
 		if s.fault != nil && optional && s.fault.Text == noSuchFile {
-			return
+			return false
 		}
 		out = append(out, s)
+		return true
 	}
 	dir := func(layer, path string) {
 		names, ws, fault := listYAML(path, disk)
@@ -178,7 +180,9 @@ func readSources(p AgentPaths, disk files, table []key) ([]source, []Warning) {
 	one(layerFile, p.File, p.Optional)
 	one(layerConfD, p.SettingsKey, true)
 	dir(layerConfD, p.ConfDir)
-	one(layerPush, p.PushFile, true)
+	if !one(layerPush, p.PushFile, true) {
+		one(layerPush, p.TakenFile, true)
+	}
 	dir(layerManaged, p.PolicyDir)
 	one(layerManaged, p.PolicyKey, true)
 	one(layerFloor, p.FloorFile, true)

@@ -33,7 +33,6 @@ type sighting struct {
 
 // batch is what one read of the source gave.
 type batch struct {
-	until     int64 // by the wall clock, in nanoseconds: all of before is in it
 	programs  []program
 	sightings []sighting
 	lost      uint64

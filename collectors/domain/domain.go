@@ -3,7 +3,7 @@
 //
 // Nothing else of a packet is read. A name that is encrypted is reported as
 // empty, never guessed. The messages come from whoever is at the other end, so
-// they are decoded by a thread that may do nothing (decode.go).
+// they are decoded on a thread that may do nothing.
 package domain
 
 import (
@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync/atomic"
 	"time"
 
 	"github.com/discreet-agent/discreet/collectors"
@@ -45,13 +44,12 @@ func New(env collectors.Env) (collectors.Collector, error) {
 type source interface {
 	// read hands out packets and programs until ctx is done, and calls flush when
 	// there are no more for now, with a time of the packets' clock before which all
-	// were handed out. It is called on a thread without capabilities. An error of
-	// flush ends it.
+	// were handed out. An error of flush ends it. Where the system has capabilities,
+	// take and tell are called on a thread without any; flush is not.
 	read(ctx context.Context, take func(*packet), tell func(program), flush func(until int64) error) error
 	// lost returns how many packets the kernel could not hand out since the last call.
 	lost() (uint64, error)
-	// unixNano turns a time of its clock into one of the wall clock. It is safe for
-	// concurrent use.
+	// unixNano turns a time of its clock into one of the wall clock.
 	unixNano(at int64) int64
 	Close() error
 }
@@ -85,66 +83,32 @@ func (c *Collector) Run(ctx context.Context, emit collectors.Emit) error {
 	return err
 }
 
-// watch runs the decoder beside, and reports what it finds here, where accounts
-// may be looked up and events stored.
+// watch reports what the decoder finds. The thread that decodes gives up more than
+// the others do, and not before them.
 func (c *Collector) watch(ctx context.Context, src source, emit collectors.Emit) error {
 	defer src.Close()
 	defer c.env.Names.Forget()
-	c.env.Names.Entered(time.Now().UnixNano())
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	batches := make(chan batch)
-	var busy atomic.Bool // with a batch
-	give := func(b batch) {
-		if b.empty() { // wakes nobody
-			if !busy.Load() {
-				c.env.Names.Entered(b.until)
-			}
-			return
-		}
-		busy.Store(true)
+	if c.env.Settled != nil {
 		select {
-		case batches <- b:
+		case <-c.env.Settled:
 		case <-ctx.Done():
+			return nil
 		}
 	}
-	ended := make(chan error, 1)
-	go func() {
-		defer close(batches)
-		if c.env.Settled != nil {
-			select {
-			case <-c.env.Settled:
-			case <-ctx.Done():
-				ended <- nil
-				return
-			}
-		}
-		ended <- withoutCapabilities(func() error { return decode(ctx, src, give) })
-	}()
-	r := newReporter(c.env, src, emit)
-	var failed error
-	for b := range batches {
-		if failed != nil {
-			continue // the decoder is being stopped
-		}
-		if failed = r.batch(&b); failed != nil {
-			stop()
-		}
-		busy.Store(false)
-	}
-	return errors.Join(failed, <-ended)
-}
-
-// decode reads the source until ctx is done, and gives what each read found.
-func decode(ctx context.Context, src source, give func(batch)) error {
-	d := newDecoder()
+	c.env.Names.Entered(time.Now().UnixNano())
+	d, r := newDecoder(), newReporter(c.env, src, emit)
 	var programs []program
-	return src.read(ctx, d.take, func(p program) { programs = append(programs, p) }, func(until int64) error {
+	tell := func(p program) { programs = append(programs, p) }
+	return src.read(ctx, d.take, tell, func(until int64) error {
 		d.sweep(until)
 		b := d.flush()
 		b.programs, programs = programs, nil
-		b.until = src.unixNano(until)
-		give(b)
+		if !b.empty() {
+			if err := r.batch(&b); err != nil {
+				return err
+			}
+		}
+		c.env.Names.Entered(src.unixNano(until))
 		return nil
 	})
 }

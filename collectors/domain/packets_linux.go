@@ -74,6 +74,11 @@ func (p *packets) open(fd int) (err error) {
 func (p *packets) read(ctx context.Context, take func(*packet), _ func(program), flush func(int64) error) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
+	c, err := confine()
+	if err != nil {
+		return err
+	}
+	defer c.end()
 	buf, oob := make([]byte, snap), make([]byte, 64)
 	busy := false // something may wait for an answer
 	for ctx.Err() == nil {
@@ -90,7 +95,8 @@ func (p *packets) read(ctx context.Context, take func(*packet), _ func(program),
 		case <-time.After(p.pause):
 		}
 		before := time.Now().UnixNano()
-		n, err := p.drain(buf, oob, take)
+		var n int
+		c.do(func() { n, err = p.drain(buf, oob, take) })
 		if err != nil {
 			return err
 		}

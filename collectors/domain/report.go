@@ -49,7 +49,6 @@ func (r *reporter) batch(b *batch) error {
 	for i := range b.sightings {
 		r.report(&b.sightings[i])
 	}
-	r.env.Names.Entered(b.until)
 	n, err := r.src.lost()
 	r.env.Stats.AddLost(n + b.lost)
 	return err

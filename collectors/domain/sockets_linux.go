@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -26,7 +25,7 @@ var object []byte
 type sockets struct {
 	loaded *kernel.Programs
 	ring   *kernel.Ring
-	offset atomic.Int64 // wall clock less time since boot
+	offset int64 // wall clock less time since boot
 }
 
 func openSockets(env collectors.Env) (source, error) {
@@ -104,6 +103,12 @@ func (s *sockets) read(ctx context.Context, take func(*packet), tell func(progra
 			tell(prog)
 		}
 	}
+	c, err := confine()
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	s.ring.At(c.do)
 	return s.ring.Read(ctx, handle, func() error {
 		s.syncClock()
 		return flush(s.ring.LastRead())
@@ -111,12 +116,12 @@ func (s *sockets) read(ctx context.Context, take func(*packet), tell func(progra
 }
 
 func (s *sockets) syncClock() {
-	s.offset.Store(time.Now().UnixNano() - int64(kernel.SinceBoot()))
+	s.offset = time.Now().UnixNano() - int64(kernel.SinceBoot())
 }
 
 func (s *sockets) lost() (uint64, error) { return s.loaded.Lost() }
 
-func (s *sockets) unixNano(at int64) int64 { return at + s.offset.Load() }
+func (s *sockets) unixNano(at int64) int64 { return at + s.offset }
 
 func (s *sockets) Close() error {
 	err := s.ring.Close()

@@ -73,7 +73,7 @@ func write(t *testing.T, p *Programs, first, count uint64) {
 func numbers(t *testing.T, r *Ring) []uint64 {
 	t.Helper()
 	var got []uint64
-	r.drain(func(b []byte) {
+	r.look(func(b []byte) {
 		n := binary.LittleEndian.Uint64(b)
 		if len(b) != int(8+n&63) {
 			t.Errorf("record %d has %d bytes; want %d", n, len(b), 8+n&63)
