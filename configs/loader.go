@@ -118,7 +118,7 @@ func (l *Loader) check(r *resolver, s source) *layer {
 	if s.layer == layerPush {
 		return l.push(r, s)
 	}
-	la := check(s.layer, s.file, s.data, l.table)
+	la := s.check(s.data, l.table)
 	if s.layer == layerManaged {
 		la.noPins()
 	}
@@ -132,7 +132,7 @@ func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || pat
 func (l *Loader) addFolder(r *resolver, s source) {
 	var names []string
 	for file, form := range l.forms {
-		if form.name == s.layer {
+		if form.name == s.layer && file != l.paths.Preferences {
 			names = append(names, file)
 		}
 	}
@@ -158,7 +158,7 @@ func (l *Loader) lastForm(r *resolver, s source) *layer {
 	if data == nil {
 		return nil
 	}
-	form := check(s.layer, s.file, data, l.table)
+	form := s.check(data, l.table)
 	if len(form.faults) > 0 {
 		return nil
 	}
@@ -179,7 +179,7 @@ func (l *Loader) forget(present []string) {
 	}
 	for file, form := range l.forms {
 		folder := form.name == layerConfD && slices.Contains(present, l.paths.ConfDir) ||
-			form.name == layerManaged && slices.Contains(present, l.paths.PolicyDir)
+			form.name == layerManaged && file != l.paths.Preferences && slices.Contains(present, l.paths.PolicyDir)
 		if !folder && !slices.Contains(present, file) {
 			delete(l.forms, file)
 		}

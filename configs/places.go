@@ -8,6 +8,8 @@ type Places struct {
 	State   string // of the agent
 	Run     string // socket and lock of the agent
 	Gateway string // data of the gateway
+
+	Preferences string // what a profile forces, as a property list; "": no such thing here
 }
 
 func (p Places) state() string { return p.State }
@@ -28,7 +30,8 @@ func WindowsPlaces(programData string) Places {
 // DarwinPlaces are the ones on macOS.
 func DarwinPlaces() Places {
 	const dir = "/Library/Application Support/Discreet"
-	return Places{Config: dir, State: dir + "/state", Run: "/var/run/discreet", Gateway: dir + " Gateway"}
+	return Places{Config: dir, State: dir + "/state", Run: "/var/run/discreet", Gateway: dir + " Gateway",
+		Preferences: "/Library/Managed Preferences/" + preferencesDomain + ".plist"}
 }
 
 // others returns a remark about the same place on the systems that the samples

@@ -35,6 +35,8 @@ type AgentPaths struct {
 	PushFile  string // signed bundle that was pushed; may be missing
 	FloorFile string // signed floor; may be missing
 	PolicyDir string // its *.yaml are the managed policy, in lexical order
+
+	Preferences string // property list of forced preferences, managed policy over PolicyDir; may be missing
 }
 
 // AgentPathsFor returns the paths of file and of its siblings conf.d, push.json,
@@ -46,7 +48,9 @@ func AgentPathsFor(file string) AgentPaths {
 
 // DefaultAgentPaths returns the paths of this system.
 func DefaultAgentPaths() AgentPaths {
-	return AgentPathsFor(filepath.Join(SystemPlaces().Config, "agent.yaml"))
+	p := AgentPathsFor(filepath.Join(SystemPlaces().Config, "agent.yaml"))
+	p.Preferences = SystemPlaces().Preferences
+	return p
 }
 
 // DefaultGatewayFile returns the path of gateway.yaml on this system.
@@ -103,6 +107,15 @@ type source struct {
 	data  []byte
 	mode  fs.FileMode
 	fault *Fault // it could not be read, or must not be
+	plist bool   // a property list, else YAML
+}
+
+// check reads data, which is the source's own or its last good form.
+func (s source) check(data []byte, table []key) *layer {
+	if s.plist {
+		return checkPlist(s.layer, data, table)
+	}
+	return check(s.layer, s.file, data, table)
 }
 
 // readSource reads one file.
@@ -159,6 +172,11 @@ func readSources(p AgentPaths, disk files) ([]source, []Warning) {
 	dir(layerConfD, p.ConfDir)
 	one(layerPush, p.PushFile, true)
 	dir(layerManaged, p.PolicyDir)
+	if n := len(out); p.Preferences != "" {
+		if one(layerManaged, p.Preferences, true); len(out) > n {
+			out[n].plist = true
+		}
+	}
 	one(layerFloor, p.FloorFile, true)
 	return out, warnings
 }
