@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"cmd/demo":                  {"cmd/lab"},
 	"cmd/e2e":                   {"cmd/lab"},
 	"packaging/bom":             {},
+	"packaging/flat":            {},
 }
 
 // onlyIn keeps each outside library in the parts that need it. An empty list
