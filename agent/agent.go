@@ -98,6 +98,8 @@ type Agent struct {
 	people   []string  // identities that the filter in force knows
 	zoneText string    // tells the zone of the filter in force from others
 	epoch    privacy.Epoch
+	pushed   chan []byte         // a policy that the gateway pushed, not looked at yet
+	taken    int64               // the version of one that is kept and not in force yet; of work alone
 	keys     *privacy.Pseudonyms // of the filter in force
 
 	saidLoose atomic.Bool // that keys are not locked was told
@@ -106,7 +108,10 @@ type Agent struct {
 // New reads the settings and opens the spool. It starts nothing.
 func New(o Options) (*Agent, error) {
 	a := &Agent{o: o, log: o.Log, start: time.Now(), local: localNow, zone: localZone}
-	a.loader = configs.NewLoader(o.Paths, o.LastGoodDir)
+	if o.LastGoodDir != "" {
+		o.Paths.TakenFile = configs.TakenFile(o.LastGoodDir)
+	}
+	a.loader, a.pushed = configs.NewLoader(o.Paths, o.LastGoodDir), make(chan []byte, 1)
 	if err := a.loader.ApplyOverrides(o.Overrides); err != nil {
 		return nil, err
 	}
@@ -140,7 +145,7 @@ func New(o Options) (*Agent, error) {
 		Proxy: set.Gateway.Proxy, ProxyCredentialsFile: set.Gateway.ProxyCredentialsFile,
 		TLS: a.clientTLS, AgentVersion: o.Version, Log: o.Log,
 		Linger: lingerOf(o.Linger), FirstJitter: o.FirstReconnect, Health: a.spoolSize,
-		OnDirective: a.directive, Identities: a.identities,
+		OnDirective: a.directive, Identities: a.identities, OnPolicyBundle: a.push,
 	})
 	return a, nil
 }
@@ -258,6 +263,8 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 			a.apply(ctx, a.load())
 			quiet.follow(a.loaded.Settings.Privacy.Quiet)
 			turn.Reset(a.epochTimer(time.Now()))
+		case envelope := <-a.pushed:
+			a.takePush(envelope)
 		case <-turn.C:
 			a.keepEpoch(time.Now())
 			turn.Reset(a.epochTimer(time.Now()))
@@ -310,6 +317,7 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 		PolicyApplied: &eventv1.PolicyApplied{Digest: digest[:], Layer: topLayer(l), Accepted: !l.Degraded, Reason: refusal(l),
 			Version: pushVersion(l), Signer: pushSigners(l)},
 	}})
+	a.pushApplied(l)
 }
 
 // needsRestart reports whether settings differ from those of the start in what

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +65,20 @@ func (s *shared) paths() configs.AgentPaths {
 }
 
 // loaded reads the settings; their faults are in the result.
-func (s *shared) loaded() *configs.Loaded { return configs.LoadAgent(s.paths()) }
+func (s *shared) loaded() *configs.Loaded {
+	p := s.paths()
+	if dir := s.lastGoodDir(); dir != "" {
+		if taken := configs.TakenFile(dir); exists(taken) { // and may be read
+			p.TakenFile = taken
+		}
+	}
+	return configs.LoadAgent(p)
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
 
 func rootCommand() *cobra.Command {
 	s := &shared{}

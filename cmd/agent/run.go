@@ -109,7 +109,7 @@ func (s *shared) lastGoodDir() string {
 	if s.config == "" {
 		return filepath.Join(configs.SystemPlaces().State, "last-good")
 	}
-	l := s.loaded()
+	l := configs.LoadAgent(s.paths())
 	if l.OnlyHealth && len(l.Faults) > 0 && l.Settings.StateDir == configs.SystemPlaces().State {
 		return ""
 	}
