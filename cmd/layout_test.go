@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"cmd/demo":                  {"cmd/lab"},
 	"cmd/e2e":                   {"cmd/lab"},
 	"packaging/bom":             {},
+	"packaging/flat":            {},
 	"packaging/msi":             {"configs"},
 	"packaging/winres":          {},
 }

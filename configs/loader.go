@@ -122,20 +122,15 @@ func (l *Loader) check(r *resolver, s source) *layer {
 	if s.layer == layerPush {
 		return l.push(r, s)
 	}
-	la := l.layerOf(s)
+	la := s.check(s.data, l.table)
 	if s.layer == layerManaged {
 		la.noPins()
 	}
 	return la
 }
 
-// layerOf checks a file, or what was a key of the registry.
-func (l *Loader) layerOf(s source) *layer {
-	if inRegistry(s.file) {
-		return checkKey(s, l.table)
-	}
-	return check(s.layer, s.file, s.data, l.table)
-}
+// isStore reports whether a source is what a system keeps in the place of files.
+func (l *Loader) isStore(path string) bool { return path == l.paths.Preferences || inRegistry(path) }
 
 func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || path == l.paths.PolicyDir }
 
@@ -144,7 +139,7 @@ func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || pat
 func (l *Loader) addFolder(r *resolver, s source) {
 	var names []string
 	for file, form := range l.forms {
-		if form.name == s.layer && !inRegistry(file) {
+		if form.name == s.layer && !l.isStore(file) {
 			names = append(names, file)
 		}
 	}
@@ -170,7 +165,8 @@ func (l *Loader) lastForm(r *resolver, s source) *layer {
 	if data == nil {
 		return nil
 	}
-	form := l.layerOf(source{layer: s.layer, file: s.file, data: data})
+	s.faults = nil // of what is there now
+	form := s.check(data, l.table)
 	if len(form.faults) > 0 {
 		return nil
 	}
@@ -192,7 +188,7 @@ func (l *Loader) forget(present []string) {
 	for file, form := range l.forms {
 		folder := form.name == layerConfD && slices.Contains(present, l.paths.ConfDir) ||
 			form.name == layerManaged && slices.Contains(present, l.paths.PolicyDir)
-		if (!folder || inRegistry(file)) && !slices.Contains(present, file) {
+		if (!folder || l.isStore(file)) && !slices.Contains(present, file) {
 			delete(l.forms, file)
 		}
 	}

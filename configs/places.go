@@ -10,6 +10,7 @@ type Places struct {
 	Gateway string // data of the gateway
 
 	SettingsKey, PolicyKey string // of the agent in the registry; empty: there is none
+	Preferences            string // what a profile forces, as a property list; "": no such thing here
 }
 
 func (p Places) state() string { return p.State }
@@ -30,7 +31,8 @@ func WindowsPlaces(programData string) Places {
 // DarwinPlaces are the ones on macOS.
 func DarwinPlaces() Places {
 	const dir = "/Library/Application Support/Discreet"
-	return Places{Config: dir, State: dir + "/state", Run: "/var/run/discreet", Gateway: dir + " Gateway"}
+	return Places{Config: dir, State: dir + "/state", Run: "/var/run/discreet", Gateway: dir + " Gateway",
+		Preferences: "/Library/Managed Preferences/" + preferencesDomain + ".plist"}
 }
 
 // others returns a remark about the same place on the systems that the samples

@@ -268,9 +268,9 @@ func flowNode(n *yaml.Node) string {
 	return yamlQuote(n.Value)
 }
 
-// checkKey reads what readKey wrote, with each fault at its key of the registry.
-func checkKey(s source, table []key) *layer {
-	l := check(s.layer, s.file, s.data, table)
+// checkKey reads what readKey wrote, now or when it was last good, with each fault at its key of the registry.
+func checkKey(s source, data []byte, table []key) *layer {
+	l := check(s.layer, s.file, data, table)
 	l.faults = sortFaults(append(l.faults, s.faults...))
 	for i := range l.faults {
 		f := &l.faults[i]
@@ -278,7 +278,7 @@ func checkKey(s source, table []key) *layer {
 		f.Line, f.Col = 0, 0
 	}
 	l.places = map[int]string{}
-	if root, _ := parse(s.file, s.data); root != nil {
+	if root, _ := parse(s.file, data); root != nil {
 		places(l.places, s.file, root)
 	}
 	for i, w := range l.warnings {

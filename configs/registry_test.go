@@ -186,6 +186,7 @@ func TestRegistryLastGood(t *testing.T) {
 	want(registryLoader(r, dir).Load(), "drop", layerManaged, 1)
 	set(regValue{name: "username", other: "REG_BINARY"})
 	want(one.Load(), "drop", layerManaged, 1)
+	want(registryLoader(r, dir).Load(), "drop", layerManaged, 1)
 	r.keys[policyKey] = nil // not readable
 	want(one.Load(), "drop", layerManaged, 1)
 	delete(r.keys, policyKey)
@@ -336,7 +337,7 @@ func FuzzRegistry(f *testing.F) {
 		if again := readKey(layerManaged, policyKey, registered{keys: map[string]*regKey{policyKey: &k}}, table); string(again.data) != string(s.data) {
 			t.Fatalf("the same key is written as %q and as %q", s.data, again.data)
 		}
-		l := checkKey(s, table)
+		l := checkKey(s, s.data, table)
 		for _, fault := range l.faults {
 			if strings.Contains(fault.Text, "not YAML") || strings.Contains(fault.Text, "no settings") || strings.Contains(fault.Text, "tag") || strings.Contains(fault.Text, "alias") {
 				t.Errorf("readKey wrote %q, which is no file: %s", s.data, fault)

@@ -39,6 +39,7 @@ type AgentPaths struct {
 
 	SettingsKey string // key of the Windows registry that goes before ConfDir; may be missing
 	PolicyKey   string // key of the Windows registry that goes over PolicyDir; may be missing
+	Preferences string // property list of forced preferences, managed policy over PolicyDir; may be missing
 }
 
 // AgentPathsFor returns the paths of file and of its siblings conf.d, push.json,
@@ -53,7 +54,7 @@ func AgentPathsFor(file string) AgentPaths {
 func DefaultAgentPaths() AgentPaths {
 	at := SystemPlaces()
 	p := AgentPathsFor(filepath.Join(at.Config, "agent.yaml"))
-	p.SettingsKey, p.PolicyKey = at.SettingsKey, at.PolicyKey
+	p.SettingsKey, p.PolicyKey, p.Preferences = at.SettingsKey, at.PolicyKey, at.Preferences
 	p.Optional = at.SettingsKey != ""
 	return p
 }
@@ -119,6 +120,18 @@ type source struct {
 	fault *Fault // it could not be read, or must not be
 
 	faults []Fault // of a key of the registry: values without a type of ours
+	plist  bool    // a property list, else YAML
+}
+
+// check reads data, which is the source's own or its last good form.
+func (s source) check(data []byte, table []key) *layer {
+	if inRegistry(s.file) {
+		return checkKey(s, data, table)
+	}
+	if s.plist {
+		return checkPlist(s.layer, data, table)
+	}
+	return check(s.layer, s.file, data, table)
 }
 
 // readSource reads one file.
@@ -185,6 +198,11 @@ func readSources(p AgentPaths, disk files, table []key) ([]source, []Warning) {
 	}
 	dir(layerManaged, p.PolicyDir)
 	one(layerManaged, p.PolicyKey, true)
+	if n := len(out); p.Preferences != "" {
+		if one(layerManaged, p.Preferences, true); len(out) > n {
+			out[n].plist = true
+		}
+	}
 	one(layerFloor, p.FloorFile, true)
 	return out, warnings
 }

@@ -290,6 +290,7 @@ func (w *watcher) folders() []string {
 	file(w.paths.PushFile)
 	file(w.paths.TakenFile)
 	file(w.paths.FloorFile)
+	file(w.paths.Preferences)
 	for _, dir := range []string{w.paths.ConfDir, w.paths.PolicyDir} {
 		if dir == "" {
 			continue

@@ -167,7 +167,7 @@ func serviceConfig(config string) *service.Config {
 		args = append(args, "--config", config)
 	}
 	return &service.Config{
-		Name: "discreet-agent", DisplayName: "Discreet agent",
+		Name: serviceName, DisplayName: "Discreet agent",
 		Description: "Sees what IT needs to keep this device well, and nothing else.",
 		Arguments:   args,
 		Option:      service.KeyValue{"OnFailure": "restart", "RunAtLoad": true, "KeepAlive": true},
