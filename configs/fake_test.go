@@ -43,6 +43,8 @@ func (m memory) List(dir string) ([]string, error) {
 	return names, nil
 }
 
+func (m memory) Key(string) (regKey, error) { return regKey{}, fs.ErrNotExist }
+
 // paths of the files in a memory.
 var memoryPaths = AgentPaths{File: "/c/agent.yaml", ConfDir: "/c/conf.d", PushFile: "/c/push.yaml", PolicyDir: "/c/policy.d"}
 
