@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint bench-fleet crash canary kills mutation bench soak fuzz size packages test-packages test-ansible admx-schema deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows test-ansible deps clean bench-fleet admx-schema
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -31,7 +31,7 @@ build-nobehaviour: ## bin/discreet-agent-nobehaviour: focus, activity and logon 
 demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends it by itself
 	@$(GO) run ./cmd/demo
 
-test: deps check race e2e vm ## all that CI runs
+test: deps check race e2e vm test-windows ## all that CI runs
 	$(MAKE) mutation MUTANTS=40
 	@echo "make test: all targets passed"
 
@@ -54,6 +54,9 @@ generate: ## the schema's code, the filter, the sample settings, what fleet tool
 	$(GO) generate ./configs
 	$(GO) run ./packaging/fleet/gen
 	$(GO) run ./docs/gen
+
+test-windows: ## the tests of Windows under Wine, with small counts; docs/platforms.md says what Wine cannot do
+	$(GO) run ./.ci/wine test
 
 bpf: ## compiles the eBPF programs of collectors/*/bpf anew; go build needs no compiler for them
 	@.ci/bpf
@@ -106,8 +109,8 @@ soak: build ## the slow ones with large counts
 size: build ## the size of the programs, stripped
 	@ls -l bin | awk 'NR>1 {printf "%-20s %.2f MiB\n", $$9, $$5/1048576}'
 
-packages: ## dist/packages: deb and rpm for amd64 and arm64, their sums and lists of parts; the same commit gives the same bytes
-	@packaging/build deb rpm
+packages: ## dist/packages: deb and rpm for amd64 and arm64, pkg for both, their sums and lists of parts; the same commit gives the same bytes
+	@packaging/build deb rpm pkg
 
 test-packages: ## as root: deb and rpm installed, upgraded, removed in a Debian container that boots systemd
 	@VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/old deb rpm

@@ -42,6 +42,7 @@ type GatewayStatus struct {
 	BytesSent   uint64     `json:"bytes_sent"`
 	Reconnects  uint64     `json:"reconnects"`
 	CertExpires *time.Time `json:"certificate_expires,omitempty"`
+	Enrolment   string     `json:"enrolment,omitempty"` // why the last attempt to enrol did not work
 }
 
 // PolicyStatus says which policy is in force.
@@ -90,7 +91,7 @@ func (a *Agent) answer(ctx context.Context, who view.Caller, q view.Request) (an
 func (a *Agent) Status() Status {
 	up, sp, n := a.uplink.Status(), a.spool.Stats(), a.pipe.counts()
 	a.mu.Lock()
-	l, id := a.loaded, a.ident
+	l, id, enrolErr := a.loaded, a.ident, a.enrolErr
 	st := Status{
 		Version: a.o.Version, Uptime: int64(time.Since(a.start).Seconds()),
 		Policy: PolicyStatus{
@@ -107,6 +108,7 @@ func (a *Agent) Status() Status {
 	}
 	st.Policy.Decided = l.Decided()
 	st.Gateway = gatewayStatus(l.Settings.Gateway.Address, up)
+	st.Gateway.Enrolment = enrolErr
 	if id != nil {
 		st.Enrolled, st.Device = true, id.Device()
 		until := id.NotAfter()

@@ -57,18 +57,26 @@ func serve(ctx context.Context, r *room) error {
 		},
 		Log:   log,
 		Check: func(p privacy.Policy, ev *eventv1.Event) error { return p.Check(ev) },
-		Field: forbiddenField, Identities: r.store,
+		Field: forbiddenField, Identities: r.store, States: r.store,
 	}
 	auth := &access.Authorizer{CA: ca, Registry: r.store}
 	srv := ingest.NewGRPC(tlsConf, o)
-	uplinkv1.RegisterUplinkServer(srv, ingest.New(r.store, r.store, auth, o))
-	enrollv1.RegisterEnrollmentServer(srv, access.NewEnrollment(ca, r.store, access.EnrollmentOptions{Days: r.set.CertificateDays, Log: log}))
+	up := ingest.New(r.store, r.store, auth, o)
+	uplinkv1.RegisterUplinkServer(srv, up)
+	enrollv1.RegisterEnrollmentServer(srv, access.NewEnrollment(ca, r.store, access.EnrollmentOptions{
+		Days: r.set.CertificateDays, Log: log, Lineage: r.store, Connected: up.Connected,
+		Superseded: func(ctx context.Context, n int) {
+			if err := r.record(ctx, "device.supersede", "machine", int64(n), 0); err != nil {
+				log.Error("audit log not written", "err", err)
+			}
+		},
+	}))
 	lis, err := net.Listen("tcp", r.set.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	log.Info("gateway started", "version", version, "listen", lis.Addr().String(), "pid", os.Getpid())
-	return run(ctx, srv, lis, r, log)
+	return run(ctx, srv, lis, r, log, &pusher{file: pushFile(r.set), push: up.Push, log: log})
 }
 
 // forbiddenField names the field that the second look is about.
@@ -80,16 +88,21 @@ func forbiddenField(err error) string {
 	return ""
 }
 
-func run(ctx context.Context, srv *grpc.Server, lis net.Listener, r *room, log *slog.Logger) error {
+func run(ctx context.Context, srv *grpc.Server, lis net.Listener, r *room, log *slog.Logger, p *pusher) error {
+	p.look() // before the first agent connects
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(lis) }()
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
+	look := time.NewTicker(pushEvery)
+	defer look.Stop()
 	expire(ctx, r, log)
 	for {
 		select {
 		case err := <-served:
 			return err
+		case <-look.C:
+			p.look()
 		case <-tick.C:
 			expire(ctx, r, log)
 		case <-ctx.Done():
