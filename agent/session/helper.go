@@ -22,6 +22,7 @@ type Options struct {
 	Idle   time.Duration // 0: Idle
 	Every  time.Duration // how often sums are told; 0: 30 s
 	Retry  time.Duration // the first wait for a service that is not there; 0: 1 s
+	Rest   func()        // gives memory back, every few minutes; nil: nothing does
 }
 
 // Helper looks after one session. Use NewHelper.
@@ -38,8 +39,14 @@ func NewHelper(o Options) *Helper {
 	if o.Retry == 0 {
 		o.Retry = time.Second
 	}
+	if o.Rest == nil {
+		o.Rest = func() {}
+	}
 	return &Helper{o}
 }
+
+// restAfter is after how many tellings memory is given back.
+const restAfter = 8
 
 // longestRetry bounds the wait for a service that is not there, or that wants
 // nothing and has no socket.
@@ -123,7 +130,7 @@ func (h *Helper) serve(ctx context.Context, c net.Conn, want Wants, wants <-chan
 	} else {
 		tick.Stop()
 	}
-	for {
+	for told := 1; ; {
 		select {
 		case <-ctx.Done():
 			h.tell(c, t.flush(true)) // the service may still read it
@@ -134,6 +141,9 @@ func (h *Helper) serve(ctx context.Context, c net.Conn, want Wants, wants <-chan
 		case <-tick.C:
 			if !h.tell(c, t.flush(false)) {
 				return want, false
+			}
+			if told++; told%restAfter == 0 {
+				h.o.Rest()
 			}
 		case e := <-events:
 			if r, ok := t.take(e); ok && !h.tell(c, []Report{r}) {

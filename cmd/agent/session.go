@@ -18,7 +18,7 @@ import (
 // sessionCommands are the helper of a person's session. It reads no settings: the
 // service says what is wanted.
 func sessionCommands(s *shared) []*cobra.Command {
-	o := session.Options{Getenv: os.Getenv}
+	o := session.Options{Getenv: os.Getenv, Rest: shed}
 	c := &cobra.Command{
 		Use:   "session",
 		Short: "the helper in a person's session: sums of focus and activity, for the service",
