@@ -9,6 +9,7 @@ import (
 	"github.com/discreet-agent/discreet/agent/uplink"
 	"github.com/discreet-agent/discreet/agent/view"
 	"github.com/discreet-agent/discreet/collectors"
+	"github.com/discreet-agent/discreet/configs"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
@@ -54,6 +55,10 @@ type PolicyStatus struct {
 	Faults     []string  `json:"faults,omitempty"`
 	Warnings   []string  `json:"warnings,omitempty"`
 	KeyError   string    `json:"key_error,omitempty"`
+
+	// Decided is each setting that is not a built-in default, with the layer and the
+	// place that decided it.
+	Decided []configs.Decided `json:"decided"`
 }
 
 // SpoolStatus says what waits on disk.
@@ -101,6 +106,7 @@ func (a *Agent) Status() Status {
 	for _, w := range l.Warnings {
 		st.Policy.Warnings = append(st.Policy.Warnings, w.String())
 	}
+	st.Policy.Decided = l.Decided()
 	st.Gateway = gatewayStatus(l.Settings.Gateway.Address, up)
 	st.Gateway.Enrolment = enrolErr
 	if id != nil {

@@ -52,6 +52,8 @@ var mayImport = map[string][]string{
 	"packaging/flat":            {},
 	"packaging/msi":             {"configs"},
 	"packaging/winres":          {},
+	"packaging/fleet":           {"configs", "agent/view"},
+	"packaging/fleet/gen":       {"packaging/fleet"},
 }
 
 // onlyIn keeps each outside library in the parts that need it. An empty list
