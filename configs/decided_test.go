@@ -27,7 +27,7 @@ func TestDecided(t *testing.T) {
 	l := LoadAgent(AgentPathsFor(filepath.Join(dir, "agent.yaml")))
 	got := map[string]Decided{}
 	for _, d := range l.Decided() {
-		d.Source = strings.TrimPrefix(d.Source, dir+"/")
+		d.Source = strings.TrimPrefix(slashed(d.Source), filepath.ToSlash(dir)+"/")
 		got[d.Key] = d
 	}
 	for _, want := range []Decided{
