@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages repo test-packages test-windows deps clean bench-fleet admx-schema
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages repo test-packages test-deb test-windows deps clean bench-fleet admx-schema
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -111,6 +111,11 @@ size: build ## the size of the programs, stripped
 
 packages: ## dist/packages: deb and rpm for amd64 and arm64, pkg for both, their sums and lists of parts; the same commit gives the same bytes
 	@packaging/build deb rpm pkg
+
+test-deb: ## as root: the life of the debs alone, from install to purge; what "make test" runs of test-packages
+	@VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/old deb
+	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/new deb
+	@packaging/boot packaging/lifecycle dist/test/old dist/test/new
 
 repo: ## dist/repo: apt and dnf repositories of dist/packages; REPO_KEY=FILE signs them with that OpenPGP key
 	@test -e dist/packages/SHA256SUMS || $(MAKE) packages
