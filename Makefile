@@ -31,7 +31,7 @@ build-nobehaviour: ## bin/discreet-agent-nobehaviour: focus, activity and logon 
 demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends it by itself
 	@$(GO) run ./cmd/demo
 
-test: deps check race e2e vm test-windows ## all that CI runs
+test: deps check race e2e vm test-windows test-deb ## all that CI runs
 	$(MAKE) mutation MUTANTS=40
 	@echo "make test: all targets passed"
 
