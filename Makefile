@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows test-ansible deps clean bench-fleet admx-schema
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages repo test-packages test-deb test-windows test-ansible deps clean bench-fleet admx-schema
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -31,7 +31,7 @@ build-nobehaviour: ## bin/discreet-agent-nobehaviour: focus, activity and logon 
 demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends it by itself
 	@$(GO) run ./cmd/demo
 
-test: deps check race e2e vm test-windows ## all that CI runs
+test: deps check race e2e vm test-windows test-deb ## all that CI runs
 	$(MAKE) mutation MUTANTS=40
 	@echo "make test: all targets passed"
 
@@ -112,11 +112,22 @@ size: build ## the size of the programs, stripped
 packages: ## dist/packages: deb and rpm for amd64 and arm64, pkg for both, what fleet tools take, their sums and lists of parts; the same commit gives the same bytes
 	@packaging/build deb rpm pkg fleet
 
+test-deb: ## as root: the life of the debs alone, from install to purge; what "make test" runs of test-packages
+	@VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/old deb
+	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/new deb
+	@packaging/boot packaging/lifecycle dist/test/old dist/test/new
+
+repo: ## dist/repo: apt and dnf repositories of dist/packages; REPO_KEY=FILE signs them with that OpenPGP key
+	@test -e dist/packages/SHA256SUMS || $(MAKE) packages
+	@packaging/publish dist/packages dist/repo
+	@find dist/repo -path '*dists*' -type f -o -path '*repodata*' -type f | sort
+
 test-packages: ## as root: deb and rpm installed, upgraded, removed in a Debian container that boots systemd
 	@VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/old deb rpm
 	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/new deb rpm
 	@packaging/boot packaging/lifecycle dist/test/old dist/test/new
 	@packaging/boot packaging/lifecycle-rpm dist/test/old dist/test/new
+	@packaging/boot packaging/lifecycle-repo dist/test/old dist/test/new
 
 test-ansible: ## as root: the Ansible role, linted and run against a Debian container that boots systemd
 	@.ci/deps ansible

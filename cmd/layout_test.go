@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"packaging/bom":             {},
 	"packaging/flat":            {},
 	"packaging/msi":             {"configs"},
+	"packaging/repo":            {},
 	"packaging/winres":          {},
 	"packaging/fleet":           {"configs", "agent/view"},
 	"packaging/fleet/gen":       {"packaging/fleet"},
