@@ -85,6 +85,7 @@ type Agent struct {
 	pauses *pauses
 	sealed *sealedNames
 
+	changed  chan struct{}       // settings are to be read again
 	sessions collectors.Sessions // nil in a build without behaviour collectors
 	settled  chan struct{}       // closed once Ready has returned
 	called   *collectors.Names   // what one collector saw of whom programs call, for the others
@@ -98,6 +99,8 @@ type Agent struct {
 	people   []string  // identities that the filter in force knows
 	zoneText string    // tells the zone of the filter in force from others
 	epoch    privacy.Epoch
+	pushed   chan []byte         // a policy that the gateway pushed, not looked at yet
+	taken    int64               // the version of one that is kept and not in force yet; of work alone
 	keys     *privacy.Pseudonyms // of the filter in force
 
 	saidLoose atomic.Bool // that keys are not locked was told
@@ -106,7 +109,10 @@ type Agent struct {
 // New reads the settings and opens the spool. It starts nothing.
 func New(o Options) (*Agent, error) {
 	a := &Agent{o: o, log: o.Log, start: time.Now(), local: localNow, zone: localZone}
-	a.loader = configs.NewLoader(o.Paths, o.LastGoodDir)
+	if o.LastGoodDir != "" {
+		o.Paths.TakenFile = configs.TakenFile(o.LastGoodDir)
+	}
+	a.loader, a.pushed = configs.NewLoader(o.Paths, o.LastGoodDir), make(chan []byte, 1)
 	if err := a.loader.ApplyOverrides(o.Overrides); err != nil {
 		return nil, err
 	}
@@ -126,6 +132,7 @@ func New(o Options) (*Agent, error) {
 	a.spool = sp
 	a.pauses = newPauses(set.StateDir)
 	a.sessions = newSessions(set.RunDir, o.Log)
+	a.changed = make(chan struct{}, 1)
 	a.called, a.settled = &collectors.Names{}, make(chan struct{})
 	a.pipe = newPipeline(o.Log, sp, time.Now)
 	a.pipe.identified = a.keepIdentities
@@ -140,7 +147,7 @@ func New(o Options) (*Agent, error) {
 		Proxy: set.Gateway.Proxy, ProxyCredentialsFile: set.Gateway.ProxyCredentialsFile,
 		TLS: a.clientTLS, AgentVersion: o.Version, Log: o.Log,
 		Linger: lingerOf(o.Linger), FirstJitter: o.FirstReconnect, Health: a.spoolSize,
-		OnDirective: a.directive, Identities: a.identities,
+		OnDirective: a.directive, Identities: a.identities, OnPolicyBundle: a.push,
 	})
 	return a, nil
 }
@@ -186,13 +193,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		return nil
 	})
-	changed := make(chan struct{}, 1)
-	watching := begin(ctx, func(ctx context.Context) error { a.watch(ctx, changed); return nil })
+	watching := begin(ctx, func(ctx context.Context) error { a.watch(ctx); return nil })
 	if a.o.Ready != nil {
 		a.o.Ready()
 	}
 	close(a.settled)
-	a.work(ctx, changed)
+	a.work(ctx)
 
 	for _, s := range a.sups {
 		s.halt()
@@ -224,14 +230,17 @@ func (p part) end() error {
 	return <-p.done
 }
 
-// watch tells changed whenever a file of the settings has changed.
-func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
-	err := a.loader.Watch(ctx, func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	})
+// Reload has the settings read again, soon. Changes are seen without it.
+func (a *Agent) Reload() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+// watch has the settings read again whenever a file of them has changed.
+func (a *Agent) watch(ctx context.Context) {
+	err := a.loader.Watch(ctx, a.Reload)
 	if err != nil {
 		a.log.Error("settings are not watched", "err", err)
 	}
@@ -239,7 +248,7 @@ func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
 
 // work applies new settings as they come and sends the agent's account of
 // itself, until ctx is done.
-func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
+func (a *Agent) work(ctx context.Context) {
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
 	settled := time.NewTimer(settledAfter)
@@ -254,10 +263,12 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-changed:
+		case <-a.changed:
 			a.apply(ctx, a.load())
 			quiet.follow(a.loaded.Settings.Privacy.Quiet)
 			turn.Reset(a.epochTimer(time.Now()))
+		case envelope := <-a.pushed:
+			a.takePush(envelope)
 		case <-turn.C:
 			a.keepEpoch(time.Now())
 			turn.Reset(a.epochTimer(time.Now()))
@@ -310,6 +321,7 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 		PolicyApplied: &eventv1.PolicyApplied{Digest: digest[:], Layer: topLayer(l), Accepted: !l.Degraded, Reason: refusal(l),
 			Version: pushVersion(l), Signer: pushSigners(l)},
 	}})
+	a.pushApplied(l)
 }
 
 // needsRestart reports whether settings differ from those of the start in what

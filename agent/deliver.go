@@ -59,7 +59,7 @@ func (a *Agent) enrolRequest() identity.Request {
 	set := a.boot
 	return identity.Request{
 		Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: set.Gateway.TokenFile,
-		CAFile: set.Gateway.CAFile, Dir: a.identityDir(), AgentVersion: a.o.Version,
+		CAFile: set.Gateway.CAFile, Dir: a.identityDir(), AgentVersion: a.o.Version, AssetID: a.assetID,
 	}
 }
 

@@ -1,8 +1,10 @@
 package collectors
 
 import (
+	"math"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
@@ -10,13 +12,15 @@ import (
 
 // Names knows what the other ends of connections are called, as far as it was
 // seen: by the name that a connection said itself, else by what its process, or
-// any, looked up. One collector enters, others ask. It is safe for concurrent
-// use, a nil one knows nothing, and it is bounded in number and age.
+// any, looked up before. One collector enters, others ask. Times are nanoseconds
+// since 1970. It is safe for concurrent use, a nil one knows nothing, and it is
+// bounded in number and age.
 type Names struct {
-	mu      sync.Mutex // guards what follows
-	flows   recent[Flow, Name]
-	own     recent[lookup, Name] // by the process that asked
-	anyones recent[netip.Addr, Name]
+	entered atomic.Int64 // all that happened before is entered; 0: nobody enters
+	mu      sync.Mutex   // guards what follows
+	flows   recent[Flow, called]
+	own     recent[lookup, answers] // by the process that asked
+	anyones recent[netip.Addr, answers]
 }
 
 // Flow is one connection as both of its observers see it.
@@ -34,81 +38,149 @@ type Name struct {
 	Ambiguous bool
 }
 
+type called struct {
+	Name
+	at int64
+}
+
 type lookup struct {
 	process uint64
 	addr    netip.Addr
 }
 
 const (
-	maxNames = 2048      // of each of three kinds
-	nameAge  = time.Hour // a connection asks when it begins, or soon after
+	maxNames    = 2048      // of each of three kinds
+	nameAge     = time.Hour // a connection asks when it begins, or soon after
+	maxAnswers  = 32        // for one address, within
+	askedWithin = 10 * time.Second
 )
 
-// Called enters the name that a connection said.
-func (n *Names) Called(f Flow, name Name) {
+// answers are the last names that an address stood for, the oldest first: those
+// that a connection may still ask about, of which the end is read later than the
+// answer. The list is never written again: a longer one is a new one.
+type answers struct {
+	list   []answer
+	shared bool // it had two names at least
+}
+
+type answer struct {
+	domain string
+	at     int64
+}
+
+// with returns the list and one name more, without those that were followed by
+// another long ago.
+func (a answers) with(domain string, at int64) answers {
+	n := len(a.list)
+	if n > 0 && a.list[n-1].domain == domain {
+		return a // it still does
+	}
+	from := max(0, n-(maxAnswers-1))
+	for from < n-1 && a.list[from+1].at < at-int64(askedWithin) {
+		from++
+	}
+	longer := make([]answer, 0, n-from+1)
+	return answers{append(append(longer, a.list[from:]...), answer{domain, at}), n > 0}
+}
+
+// before returns the last name that was there at a time.
+func (a answers) before(at int64) (Name, bool) {
+	for i := len(a.list) - 1; i >= 0; i-- {
+		if a.list[i].at <= at {
+			return Name{a.list[i].domain, eventv1.NameSource_NAME_SOURCE_DNS, a.shared}, true
+		}
+	}
+	return Name{}, false
+}
+
+func (a answers) last() string {
+	if len(a.list) == 0 {
+		return ""
+	}
+	return a.list[len(a.list)-1].domain
+}
+
+// Called enters the name that a connection said at a time.
+func (n *Names) Called(f Flow, at int64, name Name) {
 	if n == nil || name.Domain == "" {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.flows.put(f, name)
+	n.flows.put(f, called{name, at})
 }
 
-// Answered enters an address that stands for a name by DNS. process is the start
-// key of the one that asked, 0 where it is not known. It reports whether the
-// address had another name.
-func (n *Names) Answered(process uint64, addr netip.Addr, domain string) (ambiguous bool) {
+// Answered enters an address that stands for a name by DNS since a time. process
+// is the start key of the one that asked, 0 where it is not known. It reports
+// whether the address had another name.
+func (n *Names) Answered(process uint64, addr netip.Addr, at int64, domain string) (ambiguous bool) {
 	if n == nil || domain == "" {
 		return false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	named := func(before Name, known bool) Name {
-		other := known && (before.Ambiguous || before.Domain != domain)
-		return Name{domain, eventv1.NameSource_NAME_SOURCE_DNS, other}
-	}
 	if process != 0 {
-		before, known := n.own.get(lookup{process, addr})
-		now := named(before, known)
+		before, _ := n.own.get(lookup{process, addr})
+		now := before.with(domain, at)
 		n.own.put(lookup{process, addr}, now)
-		ambiguous = now.Ambiguous
+		ambiguous = now.shared
 	}
-	before, known := n.anyones.get(addr)
-	now := named(before, known)
+	before, _ := n.anyones.get(addr)
+	now := before.with(domain, at)
 	n.anyones.put(addr, now)
-	return ambiguous || process == 0 && now.Ambiguous
+	return ambiguous || process == 0 && now.shared
 }
 
-// Find returns the name of a connection's other end: what it said itself, else
-// what its process looked up last, else what anybody did. process is a start
-// key, or 0.
-func (n *Names) Find(f Flow, process uint64) (Name, bool) {
+// Find returns the name of the other end of a connection that began between two
+// times: what it said itself since, else what its process had looked up last by
+// then, else what anybody had. process is a start key, or 0.
+func (n *Names) Find(f Flow, process uint64, from, to int64) (Name, bool) {
 	if n == nil {
 		return Name{}, false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if name, ok := n.flows.get(f); ok {
+	if c, ok := n.flows.get(f); ok && c.at >= from {
+		return c.Name, true
+	}
+	own, _ := n.own.get(lookup{process, f.Remote.Addr()})
+	if name, ok := own.before(to); ok {
 		return name, true
 	}
-	if name, ok := n.own.get(lookup{process, f.Remote.Addr()}); ok {
-		return name, true
-	}
-	return n.anyones.get(f.Remote.Addr())
+	all, _ := n.anyones.get(f.Remote.Addr())
+	return all.before(to)
 }
 
 // Looked reports whether a name was looked up that an address now stands for.
 func (n *Names) Looked(process uint64, addr netip.Addr, domain string) bool {
-	if n == nil {
+	if n == nil || domain == "" {
 		return false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if name, ok := n.own.get(lookup{process, addr}); ok && name.Domain == domain {
-		return true
+	own, _ := n.own.get(lookup{process, addr})
+	all, _ := n.anyones.get(addr)
+	return own.last() == domain || all.last() == domain
+}
+
+// Entered says that all names are entered that were said before a time. It is
+// for who enters them, once at least, and then each second.
+func (n *Names) Entered(before int64) {
+	if n != nil {
+		n.entered.Store(before)
 	}
-	name, ok := n.anyones.get(addr)
-	return ok && name.Domain == domain
+}
+
+// Until returns the time before which all names are entered. Where nobody
+// enters any, that is for ever.
+func (n *Names) Until() int64 {
+	if n == nil {
+		return math.MaxInt64
+	}
+	if t := n.entered.Load(); t != 0 {
+		return t
+	}
+	return math.MaxInt64
 }
 
 // Forget forgets everything: nobody enters any more.
@@ -116,9 +188,10 @@ func (n *Names) Forget() {
 	if n == nil {
 		return
 	}
+	n.entered.Store(0)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.flows, n.own, n.anyones = recent[Flow, Name]{}, recent[lookup, Name]{}, recent[netip.Addr, Name]{}
+	n.flows, n.own, n.anyones = recent[Flow, called]{}, recent[lookup, answers]{}, recent[netip.Addr, answers]{}
 }
 
 // recent keeps the last entries in two generations: a full one becomes the old

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
 // bundle is a pushed layer and what is said about it. Lines of its layer are
@@ -122,32 +124,52 @@ func (l *Loader) push(r *resolver, s source) *layer {
 	refuse := func(text, hint string) *layer {
 		return &layer{name: s.layer, file: s.file, faults: []Fault{{File: s.file, Text: text, Hint: hint}}}
 	}
-	sum := sha256.Sum256(s.data)
-	now := l.now()
-	if err := l.ratchet(); err != nil {
-		return refuse("the version last accepted is not known: "+err.Error(), "")
+	p := l.vet(&b)
+	if p.text != "" {
+		if p.again {
+			r.again(b.notBefore)
+		}
+		return refuse(p.text, p.hint)
 	}
-	switch {
-	case now.Before(b.notBefore):
-		r.again(b.notBefore)
-		return refuse("not valid before "+b.notBefore.UTC().Format(time.RFC3339), "check the clock")
-	case !now.Before(b.expires):
-		return refuse("expired at "+b.expires.UTC().Format(time.RFC3339), "push a bundle with a later expires and a higher version")
-	case b.version < l.newest.version:
-		return refuse(fmt.Sprintf("version %d, older than %d, which was accepted before", b.version, l.newest.version), "versions only grow")
-	case b.version == l.newest.version && sum != l.newest.sum:
-		return refuse(fmt.Sprintf("version %d again, with other bytes", b.version), "versions only grow")
-	case b.version > l.newest.version:
+	if b.version > l.newest.version {
 		// Kept before it is used: a crash in between must not open the way back.
-		if err := l.good.saveVersion(accepted{b.version, sum}); err != nil {
+		a := accepted{b.version, sha256.Sum256(s.data)}
+		if err := l.good.saveVersion(a); err != nil {
 			return refuse("its version cannot be kept: "+cause(err).Error(), "")
 		}
-		l.newest = accepted{b.version, sum}
+		l.newest = a
 	}
 	l.pushed = s.data
 	r.Pushed = who.about(&b, nil)
 	r.again(b.expires)
 	return b.layer
+}
+
+// verdict says why a bundle does not hold now; with an empty text it does.
+type verdict struct {
+	text, hint string
+	reason     eventv1.PolicyRefusal
+	again      bool // it will when its time comes
+}
+
+// vet asks whether a bundle that is signed and without fault is in its time and
+// not older than one that was accepted before.
+func (l *Loader) vet(b *bundle) verdict {
+	now := l.now()
+	if err := l.ratchet(); err != nil {
+		return verdict{text: "the version last accepted is not known: " + err.Error(), reason: refusedInvalid}
+	}
+	switch {
+	case now.Before(b.notBefore):
+		return verdict{"not valid before " + b.notBefore.UTC().Format(time.RFC3339), "check the clock", refusedInvalid, true}
+	case !now.Before(b.expires):
+		return verdict{text: "expired at " + b.expires.UTC().Format(time.RFC3339), hint: "push a bundle with a later expires and a higher version", reason: refusedExpired}
+	case b.version < l.newest.version:
+		return verdict{text: fmt.Sprintf("version %d, older than %d, which was accepted before", b.version, l.newest.version), hint: "versions only grow", reason: refusedOlder}
+	case b.version == l.newest.version && sha256.Sum256(b.data) != l.newest.sum:
+		return verdict{text: fmt.Sprintf("version %d again, with other bytes", b.version), hint: "versions only grow", reason: refusedOlder}
+	}
+	return verdict{}
 }
 
 // lastPush returns the last good bundle if the keys of today still vouch for it.

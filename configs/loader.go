@@ -34,6 +34,7 @@ type Loader struct {
 	newest accepted // of all pushed bundles
 	pushed []byte   // the last good one
 	pinned *signers // whose push is accepted; nil: as the settings say
+	below  []*layer // what lies below a push, as Load found it
 
 	floor *keptFloor // what is known of signed floors; nil: not read yet
 }
@@ -59,7 +60,7 @@ func (l *Loader) Load() *Loaded {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	sources, warnings := readSources(l.paths, l.disk)
-	l.seen = digest(sources)
+	l.seen, l.below = digest(sources), []*layer{l.base}
 	r := &resolver{Loaded: Loaded{table: l.table, index: l.index, layers: []*layer{l.base}, Warnings: warnings}}
 	var present []string
 	var floor *source
@@ -70,6 +71,9 @@ func (l *Loader) Load() *Loaded {
 			continue
 		}
 		l.add(r, s)
+		if s.layer == layerFile || s.layer == layerConfD {
+			l.below = slices.Clone(r.layers)
+		}
 	}
 	l.addFloor(r, floor)
 	l.forget(present)
@@ -174,7 +178,7 @@ func (l *Loader) blind(sources []source) bool {
 
 // forget drops the forms of files that are gone.
 func (l *Loader) forget(present []string) {
-	if !slices.Contains(present, l.paths.PushFile) {
+	if !slices.Contains(present, l.paths.PushFile) && !slices.Contains(present, l.paths.TakenFile) {
 		l.pushed = nil
 	}
 	for file, form := range l.forms {

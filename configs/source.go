@@ -33,6 +33,7 @@ type AgentPaths struct {
 	Optional  bool   // File may be missing
 	ConfDir   string // its *.yaml go over File, in lexical order
 	PushFile  string // signed bundle that was pushed; may be missing
+	TakenFile string // the one that the gateway pushed, read where PushFile is not there
 	FloorFile string // signed floor; may be missing
 	PolicyDir string // its *.yaml are the managed policy, in lexical order
 }
@@ -135,15 +136,16 @@ func cause(err error) error {
 func readSources(p AgentPaths, disk files) ([]source, []Warning) {
 	var out []source
 	var warnings []Warning
-	one := func(layer, file string, optional bool) {
+	one := func(layer, file string, optional bool) (found bool) {
 		if file == "" {
-			return
+			return false
 		}
 		s := readSource(layer, file, disk)
 		if s.fault != nil && optional && s.fault.Text == "no such file" {
-			return
+			return false
 		}
 		out = append(out, s)
+		return true
 	}
 	dir := func(layer, path string) {
 		names, ws, fault := listYAML(path, disk)
@@ -157,7 +159,9 @@ func readSources(p AgentPaths, disk files) ([]source, []Warning) {
 	}
 	one(layerFile, p.File, p.Optional)
 	dir(layerConfD, p.ConfDir)
-	one(layerPush, p.PushFile, true)
+	if !one(layerPush, p.PushFile, true) {
+		one(layerPush, p.TakenFile, true)
+	}
 	dir(layerManaged, p.PolicyDir)
 	one(layerFloor, p.FloorFile, true)
 	return out, warnings

@@ -274,6 +274,7 @@ func (w *watcher) folders() []string {
 	}
 	file(w.paths.File)
 	file(w.paths.PushFile)
+	file(w.paths.TakenFile)
 	file(w.paths.FloorFile)
 	for _, dir := range []string{w.paths.ConfDir, w.paths.PolicyDir} {
 		if dir == "" {

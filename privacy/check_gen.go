@@ -244,6 +244,9 @@ func (p *Policy) checkConnection(m *eventv1.Connection) *Forbidden {
 	if !knownRung(m.Rung) {
 		return forbid("Connection.rung", whyEnum)
 	}
+	if m.DomainAmbiguous && p.Level(Domains) == Drop {
+		return forbid("Connection.domain_ambiguous", whyDropped)
+	}
 	return nil
 }
 
@@ -294,6 +297,9 @@ func (p *Policy) checkConnectionSummary(m *eventv1.ConnectionSummary) *Forbidden
 	}
 	if !knownRung(m.Rung) {
 		return forbid("ConnectionSummary.rung", whyEnum)
+	}
+	if m.DomainAmbiguous && p.Level(Domains) == Drop {
+		return forbid("ConnectionSummary.domain_ambiguous", whyDropped)
 	}
 	return nil
 }

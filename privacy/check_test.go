@@ -124,6 +124,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"name as an address", balanced, flow(balanced), func(ev *eventv1.Event) { ev.GetConnectionSummary().Address = "jdoe.example.org" }, "ConnectionSummary.address"},
 		{"domain dropped", balanced, flow(balanced), func(ev *eventv1.Event) { ev.GetConnectionSummary().Domain = "other" }, "ConnectionSummary.domain"},
 		{"source of a dropped domain", balanced, flow(balanced), func(ev *eventv1.Event) { ev.GetConnectionSummary().DomainSource = 1 }, "ConnectionSummary.domain_source"},
+		{"doubt about a dropped domain", balanced, flow(balanced), func(ev *eventv1.Event) { ev.GetConnectionSummary().DomainAmbiguous = true }, "ConnectionSummary.domain_ambiguous"},
 		{"enum that the schema does not name", balanced, flow(balanced), func(ev *eventv1.Event) { ev.GetConnectionSummary().Scope = 77 }, "ConnectionSummary.scope"},
 
 		{"domain in a list", set(Domains, List), clearedEvent(t, set(Domains, List), domain), func(ev *eventv1.Event) { ev.GetDomainSeen().Domain = "jdoe@x" }, "DomainSeen.domain"},

@@ -200,7 +200,8 @@ func (f *Filter) count(ev *eventv1.Event) bool {
 		return false
 	}
 	m.Address, m.Domain, m.Port = "", "", 0
-	m.Transport, m.Direction, m.Scope, m.DomainSource = 0, 0, 0, 0
+	m.Transport, m.Direction, m.Scope = 0, 0, 0
+	m.DomainSource, m.DomainAmbiguous = 0, false
 	return f.finishConnection(ev)
 }
 

@@ -456,6 +456,9 @@ func (f *Filter) putConnection(b []byte, m *eventv1.Connection) []byte {
 		b = putUint(b, 168, uint64(v))
 	}
 	b = putBool(b, 176, m.Interim)
+	if f.levels[Domains] > Drop {
+		b = putBool(b, 184, m.DomainAmbiguous)
+	}
 	return b
 }
 
@@ -497,6 +500,9 @@ func (f *Filter) putConnectionSummary(b []byte, m *eventv1.ConnectionSummary) []
 	}
 	if v := m.Rung; knownRung(v) {
 		b = putUint(b, 80, uint64(v))
+	}
+	if f.levels[Domains] > Drop {
+		b = putBool(b, 232, m.DomainAmbiguous)
 	}
 	return b
 }

@@ -120,7 +120,7 @@ func (f *Filter) convertConnection(ev *eventv1.Event, c *eventv1.Connection) boo
 	m := f.connection.m
 	m.Address, m.Domain = c.Address, c.Domain
 	m.Port, m.Transport, m.Direction, m.Scope = c.Port, c.Transport, c.Direction, c.Scope
-	m.DomainSource, m.Rung = c.DomainSource, c.Rung
+	m.DomainSource, m.DomainAmbiguous, m.Rung = c.DomainSource, c.DomainAmbiguous, c.Rung
 	f.fillConnection(c)
 	return f.finishConnection(ev)
 }

@@ -26,6 +26,17 @@ type Request struct {
 	Dial       DialFunc  // nil: directly
 
 	AgentVersion string
+	// AssetID returns the inventory number, as far as the policy lets it leave: by
+	// it a laptop that was set up anew takes the place of its old record. It is
+	// asked at each attempt. nil: none is sent.
+	AssetID func() string
+}
+
+func (r Request) asset() string {
+	if r.AssetID == nil {
+		return ""
+	}
+	return r.AssetID()
 }
 
 // Enroll trades the token for an identity and keeps it in req.Dir, in the place
@@ -83,7 +94,7 @@ func enroll(ctx context.Context, req Request, tok token) (*Identity, error) {
 		return nil, err
 	}
 	resp, err := enrollv1.NewEnrollmentClient(cc).Enroll(ctx, &enrollv1.EnrollRequest{
-		Token: tok.text, Csr: csr, AgentVersion: req.AgentVersion,
+		Token: tok.text, Csr: csr, AgentVersion: req.AgentVersion, AssetId: req.asset(),
 	})
 	if err != nil {
 		return nil, callError(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/discreet-agent/discreet/agent"
 	"github.com/discreet-agent/discreet/agent/identity"
 )
 
@@ -40,6 +41,7 @@ line, where every user of the device could read it.`,
 			req := identity.Request{
 				Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: file, CAFile: set.Gateway.CAFile,
 				Dir: filepath.Join(set.StateDir, "identity"), AgentVersion: version,
+				AssetID: func() string { return agent.EnrolAsset(l) },
 			}
 			if file == "-" {
 				b, err := io.ReadAll(io.LimitReader(c.InOrStdin(), maxToken))

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -35,76 +35,20 @@ func deviceCommand(s *shared) *cobra.Command {
 	return c
 }
 
-// deviceRow is a device as scripts read it.
-type deviceRow struct {
-	Device       string     `json:"device"`
-	Group        string     `json:"group"`
-	AssetID      string     `json:"asset_id"`
-	Tags         []string   `json:"tags"`
-	System       string     `json:"system"`
-	Version      string     `json:"agent_version"`
-	PolicyDigest string     `json:"policy_digest"`
-	Enrolled     time.Time  `json:"enrolled"`
-	LastContact  *time.Time `json:"last_contact"`
-	CertExpires  time.Time  `json:"certificate_expires"`
-	Revoked      bool       `json:"revoked"`
-}
-
-func rowOf(d gateway.DeviceRecord) deviceRow {
-	r := deviceRow{
-		Device: string(d.Device), Group: d.Group, AssetID: d.AssetID, Tags: d.Tags,
-		System:  strings.ToLower(strings.TrimPrefix(d.System.String(), "SYSTEM_")),
-		Version: d.AgentVersion, PolicyDigest: hex.EncodeToString(d.PolicyDigest),
-		Enrolled: d.Enrolled, CertExpires: d.CertExpires, Revoked: d.Revoked,
-	}
-	if !d.LastContact.IsZero() {
-		r.LastContact = &d.LastContact
-	}
-	return r
-}
-
-func deviceList(s *shared) *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "list the devices", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.with(c.Context(), func(r *room) error {
-				devices, err := r.store.Devices(c.Context())
-				if err != nil {
-					return err
-				}
-				list := []deviceRow{}
-				rows := [][]string{{"DEVICE", "GROUP", "ASSET", "SYSTEM", "VERSION", "POLICY", "LAST CONTACT", "STATE"}}
-				for _, d := range devices {
-					row := rowOf(d)
-					list = append(list, row)
-					last, state := "never", "good"
-					if row.LastContact != nil {
-						last = row.LastContact.Local().Format(time.DateTime)
-					}
-					if row.Revoked {
-						state = "revoked"
-					}
-					rows = append(rows, []string{row.Device, row.Group, row.AssetID, row.System, row.Version, fmt.Sprintf("%.16s", row.PolicyDigest), last, state})
-				}
-				if s.json {
-					return printJSON(c.OutOrStdout(), list)
-				}
-				return printTable(c.OutOrStdout(), rows)
-			})
-		},
-	}
-}
-
 func deviceShow(s *shared) *cobra.Command {
 	return &cobra.Command{
 		Use: "show DEVICE", Short: "print what is known of a device", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.with(c.Context(), func(r *room) error {
-				d, err := r.store.Device(c.Context(), gateway.Device(args[0]))
+				rows, err := r.fleet(c.Context(), time.Now(), defaultStale)
 				if err != nil {
-					return fmt.Errorf("device: %w", err)
+					return err
 				}
-				return printJSON(c.OutOrStdout(), rowOf(d))
+				i := slices.IndexFunc(rows, func(d deviceRow) bool { return d.Device == args[0] })
+				if i < 0 {
+					return fmt.Errorf("device: %w; hint: discreet-gateway device list", gateway.ErrNotFound)
+				}
+				return printJSON(c.OutOrStdout(), rows[i])
 			})
 		},
 	}

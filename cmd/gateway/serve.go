@@ -57,12 +57,20 @@ func serve(ctx context.Context, r *room) error {
 		},
 		Log:   log,
 		Check: func(p privacy.Policy, ev *eventv1.Event) error { return p.Check(ev) },
-		Field: forbiddenField, Identities: r.store,
+		Field: forbiddenField, Identities: r.store, States: r.store,
 	}
 	auth := &access.Authorizer{CA: ca, Registry: r.store}
 	srv := ingest.NewGRPC(tlsConf, o)
-	uplinkv1.RegisterUplinkServer(srv, ingest.New(r.store, r.store, auth, o))
-	enrollv1.RegisterEnrollmentServer(srv, access.NewEnrollment(ca, r.store, access.EnrollmentOptions{Days: r.set.CertificateDays, Log: log}))
+	up := ingest.New(r.store, r.store, auth, o)
+	uplinkv1.RegisterUplinkServer(srv, up)
+	enrollv1.RegisterEnrollmentServer(srv, access.NewEnrollment(ca, r.store, access.EnrollmentOptions{
+		Days: r.set.CertificateDays, Log: log, Lineage: r.store, Connected: up.Connected,
+		Superseded: func(ctx context.Context, n int) {
+			if err := r.record(ctx, "device.supersede", "machine", int64(n), 0); err != nil {
+				log.Error("audit log not written", "err", err)
+			}
+		},
+	}))
 	lis, err := net.Listen("tcp", r.set.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

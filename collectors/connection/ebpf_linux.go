@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -46,7 +47,6 @@ type traced struct {
 	ports  map[listening]struct{}
 	round  uint32 // of surveys
 	last   time.Time
-	missed uint64 // runs that the kernel left out, so far
 	now    time.Time
 	offset int64 // wall clock less time since boot, in nanoseconds
 }
@@ -184,11 +184,13 @@ func (t *traced) run(ctx context.Context, emit collectors.Emit) error {
 		return err
 	}
 	t.last = t.now
+	t.ring.Hold(t.named)
 	return t.ring.Read(ctx, t.handle, t.afterRead)
 }
 
 func (t *traced) prepare(emit collectors.Emit) {
 	t.track = newTracker(emit, t.env.Stats, eventv1.Rung_RUNG_EBPF)
+	t.track.names = t.env.Names
 	t.tasks = newTasks(t.env)
 	t.syncClock()
 	t.track.ownAddresses()
@@ -198,6 +200,22 @@ func (t *traced) prepare(emit collectors.Emit) {
 func (t *traced) syncClock() {
 	t.now = time.Now()
 	t.offset = t.now.UnixNano() - int64(kernel.SinceBoot())
+}
+
+// waitForName is how long the end of a connection waits for names that were said
+// before it.
+const waitForName = 3 * time.Second
+
+// named reports whether all names are entered that the end of a connection could
+// have. Another ring tells them, which is read at the same second as this one.
+func (t *traced) named(b []byte) bool {
+	until := t.env.Names.Until()
+	if until == math.MaxInt64 {
+		return true
+	}
+	at, ended := endOf(b)
+	at += t.offset
+	return !ended || at < until || t.now.UnixNano()-at > int64(waitForName)
 }
 
 // handle takes one record.
@@ -239,6 +257,7 @@ func (t *traced) report(r *record, before *soFar, interim bool) {
 			c.Port = 0
 		}
 	}
+	t.name(c, &f, r)
 	c.Outcome = eventv1.Outcome_OUTCOME_UNSPECIFIED
 	if !interim && r.kind == kindTCP {
 		c.Outcome = r.outcome()
@@ -259,6 +278,18 @@ func (t *traced) report(r *record, before *soFar, interim bool) {
 	t.track.emit(&t.track.event)
 }
 
+// name says what the other end is called.
+func (t *traced) name(c *eventv1.Connection, f *flow, r *record) {
+	began := int64(0) // before the agent came: it can only have said its name since
+	if r.began != 0 {
+		began = r.began + t.offset
+	}
+	if r.several {
+		f = &flow{inbound: true} // the names of many are none
+	}
+	t.track.name(c, f, r.task.key(), began, began)
+}
+
 // afterRead closes a read of the ring.
 func (t *traced) afterRead() error {
 	t.syncClock()
@@ -273,25 +304,8 @@ func (t *traced) afterRead() error {
 		return nil
 	}
 	t.last = t.now
-	if err := t.leftOut(); err != nil {
-		return err
-	}
 	t.track.ownAddresses()
 	return t.look()
-}
-
-// leftOut counts as lost what happened while the program already ran on the same
-// processor: then the kernel does not run it again.
-func (t *traced) leftOut() error {
-	stats, err := t.loaded.Programs["on_state"].Stats()
-	if err != nil {
-		return fmt.Errorf("read runs left out: %w", err)
-	}
-	if n := stats.RecursionMisses - t.missed; n > 0 {
-		t.env.Stats.AddLost(n)
-	}
-	t.missed = stats.RecursionMisses
-	return nil
 }
 
 // look surveys the open connections and reports the growth of each that has

@@ -9,6 +9,7 @@ import (
 
 // owner is whose a socket is.
 type owner struct {
+	key        uint64 // of the process, where it is known
 	name, path string // of the program
 	user, sid  string
 }

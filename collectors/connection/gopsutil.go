@@ -50,6 +50,7 @@ func openGopsutil(env collectors.Env) (source, error) {
 
 func (g *gopsutil) run(ctx context.Context, emit collectors.Emit) error {
 	g.track = newTracker(emit, g.env.Stats, eventv1.Rung_RUNG_GOPSUTIL)
+	g.track.names = g.env.Names
 	g.track.untold = true
 	ticker := time.NewTicker(g.every)
 	defer ticker.Stop()

@@ -88,17 +88,20 @@ func (o *owners) look(pid uint32) error {
 	}
 	o.holders[pid] = o.finds
 	var name, path string
+	var key uint64
+	stat, err := o.proc.Stat(pid)
+	if err == nil {
+		key, name = procfs.Key(stat.StartTicks, pid), string(stat.Name)
+	}
 	if exe, err := o.proc.Exe(pid); err == nil {
 		path = string(exe)
 		name = baseName(path)
-	} else if stat, err := o.proc.Stat(pid); err == nil {
-		name = string(stat.Name)
 	}
 	byUID := make(map[uint32]*owner, 1)
 	for _, h := range found {
 		if byUID[h.uid] == nil {
 			user, id := o.accounts.Find(h.uid)
-			byUID[h.uid] = &owner{name, path, user, id}
+			byUID[h.uid] = &owner{key, name, path, user, id}
 		}
 		h.owner = byUID[h.uid]
 	}

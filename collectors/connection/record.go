@@ -92,6 +92,19 @@ func parseRecord(b []byte) (r record, ok bool) {
 	return r, true
 }
 
+// endOf returns when a connection ended of which a record tells, in nanoseconds
+// since boot.
+func endOf(b []byte) (at int64, ok bool) {
+	if len(b) < connectionSize {
+		return 0, false
+	}
+	switch binary.LittleEndian.Uint32(b) {
+	case kindTCP, kindUDP:
+		return int64(binary.LittleEndian.Uint64(b[64:])), true
+	}
+	return 0, false
+}
+
 func (r *record) owner(b []byte) {
 	order := binary.LittleEndian
 	r.task = task{start: int64(order.Uint64(b)), pid: order.Uint32(b[8:]), execs: order.Uint32(b[16:])}

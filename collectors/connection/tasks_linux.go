@@ -27,6 +27,14 @@ type tasks struct {
 
 type program struct{ name, path string }
 
+// key returns the start key by which events name the process; 0: not known.
+func (t task) key() uint64 {
+	if t.pid == 0 {
+		return 0
+	}
+	return procfs.Key(uint64(t.start)/tick, t.pid)
+}
+
 func newTasks(env collectors.Env) *tasks {
 	return &tasks{
 		proc:     procfs.NewReader(env.ProcRoot),

@@ -18,6 +18,7 @@ const maxLocal = 4096
 type tracker struct {
 	emit       collectors.Emit
 	stats      *collectors.Stats
+	names      *collectors.Names // nil: none are known
 	flows      map[uint64]*flow
 	listeners  map[uint16]*listener
 	local      map[netip.Addr]struct{} // own addresses, for they must not leave
@@ -203,6 +204,11 @@ func (t *tracker) report(f *flow, now time.Time, interim bool) {
 	c.Program.Name, c.Program.Path = whose.name, whose.path
 	c.User.Name, c.User.Sid = whose.user, whose.sid
 	t.where(c, f)
+	if since := f.since.UnixNano(); f.since.IsZero() {
+		t.name(c, f, whose.key, 0, 0)
+	} else {
+		t.name(c, f, whose.key, since-int64(seenWithin), since)
+	}
 	c.Outcome = eventv1.Outcome_OUTCOME_UNSPECIFIED
 	if !interim {
 		c.Outcome = f.outcome(t.synRetries)
@@ -238,6 +244,22 @@ func (t *tracker) where(c *eventv1.Connection, f *flow) {
 		a = loopback(a) // the device talks to itself: its address stays here
 	}
 	c.Address, c.Scope = a.WithZone("").String(), scopeOf(a)
+}
+
+// seenWithin is how old a connection can be when a dump finds it.
+const seenWithin = time.Minute
+
+// name fills in what the other end is called, of a connection that went out and
+// began between two times. process is the start key of whose it is.
+func (t *tracker) name(c *eventv1.Connection, f *flow, process uint64, from, to int64) {
+	c.Domain, c.DomainSource, c.DomainAmbiguous = "", 0, false
+	if f.inbound {
+		return // whoever calls says no name
+	}
+	name, ok := t.names.Find(collectors.Flow{Transport: c.Transport, Local: f.local.Port(), Remote: f.remote}, process, from, to)
+	if ok {
+		c.Domain, c.DomainSource, c.DomainAmbiguous = name.Domain, name.Source, name.Ambiguous
+	}
 }
 
 // grown returns by how much a counter grew. The last figure of bytes can be one

@@ -3,7 +3,7 @@
 //
 // Nothing else of a packet is read. A name that is encrypted is reported as
 // empty, never guessed. The messages come from whoever is at the other end, so
-// they are decoded by a thread that may do nothing (decode.go).
+// they are decoded on a thread that may do nothing.
 package domain
 
 import (
@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/discreet-agent/discreet/collectors"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
@@ -41,14 +42,15 @@ func New(env collectors.Env) (collectors.Collector, error) {
 
 // A source is one way to see packets. It is open when it is made.
 type source interface {
-	// read hands out packets and programs until ctx is done, and calls flush with a
-	// time of the packets' clock when there are no more for now. It is called on a
-	// thread without capabilities. An error of flush ends it.
-	read(ctx context.Context, take func(*packet), tell func(program), flush func(now int64) error) error
+	// read hands out packets and programs until ctx is done, and calls flush when
+	// there are no more for now, with a time of the packets' clock before which all
+	// were handed out. An error of flush ends it. Where the system has capabilities,
+	// take and tell are called on a thread without any; flush is not.
+	read(ctx context.Context, take func(*packet), tell func(program), flush func(until int64) error) error
 	// lost returns how many packets the kernel could not hand out since the last call.
 	lost() (uint64, error)
-	// unixMS turns a time of its clock into one of the wall clock.
-	unixMS(at int64) int64
+	// unixNano turns a time of its clock into one of the wall clock.
+	unixNano(at int64) int64
 	Close() error
 }
 
@@ -81,55 +83,32 @@ func (c *Collector) Run(ctx context.Context, emit collectors.Emit) error {
 	return err
 }
 
-// watch runs the decoder beside, and reports what it finds here, where accounts
-// may be looked up and events stored.
+// watch reports what the decoder finds. The thread that decodes gives up more than
+// the others do, and not before them.
 func (c *Collector) watch(ctx context.Context, src source, emit collectors.Emit) error {
 	defer src.Close()
 	defer c.env.Names.Forget()
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	batches := make(chan batch)
-	ended := make(chan error, 1)
-	go func() {
-		defer close(batches)
-		if c.env.Settled != nil {
-			select {
-			case <-c.env.Settled:
-			case <-ctx.Done():
-				ended <- nil
-				return
-			}
-		}
-		ended <- withoutCapabilities(func() error { return decode(ctx, src, batches) })
-	}()
-	r := newReporter(c.env, src, emit)
-	var failed error
-	for b := range batches {
-		if failed != nil {
-			continue // the decoder is being stopped
-		}
-		if failed = r.batch(&b); failed != nil {
-			stop()
-		}
-	}
-	return errors.Join(failed, <-ended)
-}
-
-// decode reads the source until ctx is done.
-func decode(ctx context.Context, src source, batches chan<- batch) error {
-	d := newDecoder()
-	var programs []program
-	return src.read(ctx, d.take, func(p program) { programs = append(programs, p) }, func(now int64) error {
-		d.sweep(now)
-		b := d.flush()
-		b.programs, programs = programs, nil
-		if b.empty() {
+	if c.env.Settled != nil {
+		select {
+		case <-c.env.Settled:
+		case <-ctx.Done():
 			return nil
 		}
-		select {
-		case batches <- b:
-		case <-ctx.Done():
+	}
+	c.env.Names.Entered(time.Now().UnixNano())
+	d, r := newDecoder(), newReporter(c.env, src, emit)
+	var programs []program
+	tell := func(p program) { programs = append(programs, p) }
+	return src.read(ctx, d.take, tell, func(until int64) error {
+		d.sweep(until)
+		b := d.flush()
+		b.programs, programs = programs, nil
+		if !b.empty() {
+			if err := r.batch(&b); err != nil {
+				return err
+			}
 		}
+		c.env.Names.Entered(src.unixNano(until))
 		return nil
 	})
 }

@@ -11,9 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/discreet-agent/discreet/collectors"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
@@ -284,106 +281,6 @@ func TestOtherPacketsAreNotCopied(t *testing.T) {
 	if err != nil || hellos != 1 || bytes > 4096 {
 		t.Errorf("read() = %v after %d packets of %d bytes; want one ClientHello", err, hellos, bytes)
 	}
-}
-
-// capabilities returns the line of the calling thread's effective capabilities.
-func capabilities(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", unix.Gettid()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for line := range strings.Lines(string(b)) {
-		if strings.HasPrefix(line, "Cap") && !strings.HasPrefix(line, "CapBnd") || strings.HasPrefix(line, "NoNewPrivs") {
-			out = append(out, strings.Join(strings.Fields(line), " "))
-		}
-	}
-	return strings.Join(out, ", ")
-}
-
-// TestDecoderHasNoCapability looks at the very thread on which a source hands
-// out its packets.
-func TestDecoderHasNoCapability(t *testing.T) {
-	before := capabilities(t)
-	src := &spy{look: func() string { return capabilities(t) }}
-	c := &Collector{env: collectors.Env{Stats: &collectors.Stats{}}}
-	if err := c.watch(t.Context(), src, func(*eventv1.Event) {}); err != nil {
-		t.Fatal(err)
-	}
-	const none = "0000000000000000"
-	want := fmt.Sprintf("CapInh: %s, CapPrm: %s, CapEff: %s, CapAmb: %s, NoNewPrivs: 1", none, none, none, none)
-	if src.saw != want {
-		t.Errorf("the decoder's thread has %s; want %s", src.saw, want)
-	}
-	if after := capabilities(t); after != before {
-		t.Errorf("another thread has %s; want %s as before", after, before)
-	}
-	// The system takes it away a moment after its goroutine has ended.
-	var err error
-	for range 1000 {
-		if _, err = os.Stat(fmt.Sprintf("/proc/self/task/%d", src.thread)); errors.Is(err, os.ErrNotExist) {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Errorf("the decoder's thread is still there (%v); want it gone", err)
-}
-
-// TestDecoderWaits: until the process has given up its rights no thread of it may
-// have fewer than the others.
-func TestDecoderWaits(t *testing.T) {
-	settled := make(chan struct{})
-	src := &spy{look: func() string {
-		select {
-		case <-settled:
-			return "after"
-		default:
-			return "before"
-		}
-	}}
-	c := &Collector{env: collectors.Env{Stats: &collectors.Stats{}, Settled: settled}}
-	ended := make(chan error)
-	go func() { ended <- c.watch(t.Context(), src, func(*eventv1.Event) {}) }()
-	time.Sleep(10 * time.Millisecond) // enough for one that does not wait
-	close(settled)
-	if err := <-ended; err != nil || src.saw != "after" {
-		t.Errorf("watch() = %v, read %s the process has settled; want after", err, src.saw)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	c.env.Settled = make(chan struct{})
-	if err := c.watch(ctx, &spy{}, func(*eventv1.Event) {}); err != nil {
-		t.Errorf("watch() of what never settles = %v; want nil once it is stopped", err)
-	}
-}
-
-// TestDecoderOpensNothingNew: what the collector needs rights for it has opened
-// before, and the thread could not open it.
-func TestDecoderOpensNothingNew(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root to have something to lose (capabilities(7))")
-	}
-	err := withoutCapabilities(func() error {
-		_, err := openPackets()
-		return err
-	})
-	if !errors.Is(err, unix.EPERM) {
-		t.Errorf("openPackets() without capabilities = %v; want %v", err, unix.EPERM)
-	}
-}
-
-// spy is a source that looks at the thread that reads it.
-type spy struct {
-	fake
-	look   func() string
-	saw    string
-	thread int
-}
-
-func (s *spy) read(context.Context, func(*packet), func(program), func(int64) error) error {
-	s.saw, s.thread = s.look(), unix.Gettid()
-	return nil
 }
 
 func TestCgroupRoot(t *testing.T) {

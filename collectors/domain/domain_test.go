@@ -48,7 +48,7 @@ func (f *fake) lost() (uint64, error) {
 	return n, nil
 }
 
-func (f *fake) unixMS(at int64) int64 { return at / 1e6 }
+func (f *fake) unixNano(at int64) int64 { return at }
 
 func (f *fake) Close() error {
 	f.closed = true

@@ -77,6 +77,15 @@ func contact(what string, i int) error {
 	switch what {
 	case "udp", "tcp", "nx", "loose", "six":
 		return ask(ctx, what, nameOf(what, i))
+	case "named": // and then called at the address that many names have
+		if err := ask(ctx, what, nameOf(what, i)); err != nil {
+			return err
+		}
+		conn, err := net.Dial("tcp", host+":8443")
+		if err == nil {
+			conn.Close()
+		}
+		return err
 	case "denied":
 		return denied()
 	case "tls":

@@ -74,6 +74,11 @@ func (p *packets) open(fd int) (err error) {
 func (p *packets) read(ctx context.Context, take func(*packet), _ func(program), flush func(int64) error) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
+	c, err := confine()
+	if err != nil {
+		return err
+	}
+	defer c.end()
 	buf, oob := make([]byte, snap), make([]byte, 64)
 	busy := false // something may wait for an answer
 	for ctx.Err() == nil {
@@ -89,12 +94,14 @@ func (p *packets) read(ctx context.Context, take func(*packet), _ func(program),
 			return nil
 		case <-time.After(p.pause):
 		}
-		n, err := p.drain(buf, oob, take)
+		before := time.Now().UnixNano()
+		var n int
+		c.do(func() { n, err = p.drain(buf, oob, take) })
 		if err != nil {
 			return err
 		}
 		busy = n > 0
-		if err := flush(time.Now().UnixNano()); err != nil {
+		if err := flush(before); err != nil {
 			return err
 		}
 	}
@@ -177,6 +184,6 @@ func (p *packets) lost() (n uint64, err error) {
 	return n, errors.Join(err, e)
 }
 
-func (p *packets) unixMS(at int64) int64 { return at / 1e6 }
+func (p *packets) unixNano(at int64) int64 { return at }
 
 func (p *packets) Close() error { return p.file.Close() }

@@ -80,15 +80,15 @@ func (r *reporter) report(s *sighting) {
 		}
 	}
 	for _, a := range s.addrs {
-		if r.env.Names.Answered(key, a, name) {
+		if r.env.Names.Answered(key, a, r.src.unixNano(s.at+s.latency), name) {
 			ambiguous = true
 		}
 	}
 	if transport := transportOf(s.source); transport != 0 {
 		flow := collectors.Flow{Transport: transport, Local: s.flow.local.Port(), Remote: s.flow.remote}
-		r.env.Names.Called(flow, collectors.Name{Domain: name, Source: s.source, Ambiguous: ambiguous})
+		r.env.Names.Called(flow, r.src.unixNano(s.at), collectors.Name{Domain: name, Source: s.source, Ambiguous: ambiguous})
 	}
-	r.event.TimeUnixMs = r.src.unixMS(s.at)
+	r.event.TimeUnixMs = r.src.unixNano(s.at) / 1e6
 	r.seen.Domain, r.seen.Source, r.seen.Rcode, r.seen.Ambiguous = name, s.source, uint32(s.rcode), ambiguous
 	r.seen.LatencyUs = 0
 	if s.answered {

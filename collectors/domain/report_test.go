@@ -126,7 +126,7 @@ func TestWatch(t *testing.T) {
 	var during collectors.Name
 	if err := c.watch(t.Context(), src, func(e *eventv1.Event) {
 		got = append(got, proto.Clone(e).(*eventv1.Event))
-		during, _ = names.Find(collectors.Flow{Remote: netip.MustParseAddrPort("192.0.2.1:80")}, 0)
+		during, _ = names.Find(collectors.Flow{Remote: netip.MustParseAddrPort("192.0.2.1:80")}, 0, 4e9, 4e9)
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestWatch(t *testing.T) {
 	if during.Domain != "a.example" {
 		t.Errorf("a connection to the address is called %q; want a.example", during.Domain)
 	}
-	if _, known := names.Find(collectors.Flow{Remote: netip.MustParseAddrPort("192.0.2.1:80")}, 0); known {
+	if _, known := names.Find(collectors.Flow{Remote: netip.MustParseAddrPort("192.0.2.1:80")}, 0, 4e9, 4e9); known {
 		t.Error("names are known after the end; want them forgotten")
 	}
 }

@@ -8,11 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
-
 	"github.com/discreet-agent/discreet/collectors"
 	"github.com/discreet-agent/discreet/collectors/kernel"
 )
@@ -38,7 +37,8 @@ func openSockets(env collectors.Env) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sockets{loaded: loaded, offset: offset(unix.CLOCK_BOOTTIME)}
+	s := &sockets{loaded: loaded}
+	s.syncClock()
 	if s.ring, err = loaded.Ring(); err == nil {
 		if err = attach(loaded, root); err == nil {
 			return s, nil
@@ -103,21 +103,25 @@ func (s *sockets) read(ctx context.Context, take func(*packet), tell func(progra
 			tell(prog)
 		}
 	}
+	c, err := confine()
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	s.ring.At(c.do)
 	return s.ring.Read(ctx, handle, func() error {
-		var now unix.Timespec
-		if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-			return fmt.Errorf("read the time since boot: %w", err)
-		}
-		return flush(now.Nano())
+		s.syncClock()
+		return flush(s.ring.LastRead())
 	})
 }
 
-func (s *sockets) lost() (uint64, error) {
-	s.offset = offset(unix.CLOCK_BOOTTIME)
-	return s.loaded.Lost()
+func (s *sockets) syncClock() {
+	s.offset = time.Now().UnixNano() - int64(kernel.SinceBoot())
 }
 
-func (s *sockets) unixMS(at int64) int64 { return (at + s.offset) / 1e6 }
+func (s *sockets) lost() (uint64, error) { return s.loaded.Lost() }
+
+func (s *sockets) unixNano(at int64) int64 { return at + s.offset }
 
 func (s *sockets) Close() error {
 	err := s.ring.Close()

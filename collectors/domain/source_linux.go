@@ -3,7 +3,6 @@ package domain
 import (
 	"fmt"
 	"runtime"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,24 +24,47 @@ func open(rung eventv1.Rung, env collectors.Env) (source, error) {
 	return nil, fmt.Errorf("domain source: %w", collectors.ErrUnsupported)
 }
 
-// withoutCapabilities runs do on a thread of its own that has no capability and
-// can get none, also not by running a program. The thread ends with it: a
-// goroutine that ends while it is locked to its thread takes the thread along.
+// confined is a thread that has no capability and can get none, also not by
+// running a program. It runs what is asked of it, one thing after another.
 //
 // What remains: it is the same process and the same account. Go has no thread
 // with memory of its own, so this holds off a confused decoder, not code that
 // runs in its place.
-func withoutCapabilities(do func() error) error {
-	done := make(chan error, 1)
+type confined struct {
+	work chan func()
+	done chan error
+}
+
+func confine() (*confined, error) {
+	c := &confined{make(chan func()), make(chan error)}
 	go func() {
-		runtime.LockOSThread() // and never unlocked
-		if err := dropCapabilities(); err != nil {
-			done <- err
+		// And never unlocked: a goroutine that ends while it is locked to its thread
+		// takes the thread along.
+		runtime.LockOSThread()
+		err := dropCapabilities()
+		c.done <- err
+		if err != nil {
 			return
 		}
-		done <- do()
+		for do := range c.work {
+			do()
+			c.done <- nil
+		}
+		close(c.done)
 	}()
-	return <-done
+	return c, <-c.done
+}
+
+// do returns when f has run there.
+func (c *confined) do(f func()) {
+	c.work <- f
+	<-c.done
+}
+
+// end ends the thread.
+func (c *confined) end() {
+	close(c.work)
+	<-c.done
 }
 
 // dropCapabilities takes every capability from the calling thread.
@@ -56,13 +78,4 @@ func dropCapabilities() error {
 		return fmt.Errorf("drop the decoder's capabilities: %w", err)
 	}
 	return nil
-}
-
-// offset returns the wall clock less another clock, in nanoseconds.
-func offset(clock int32) int64 {
-	var ts unix.Timespec
-	if unix.ClockGettime(clock, &ts) != nil {
-		return 0
-	}
-	return time.Now().UnixNano() - ts.Nano()
 }

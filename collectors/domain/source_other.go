@@ -14,5 +14,3 @@ var rungs []eventv1.Rung
 func open(eventv1.Rung, collectors.Env) (source, error) {
 	return nil, fmt.Errorf("no source yet on this system: %w", collectors.ErrUnsupported)
 }
-
-func withoutCapabilities(do func() error) error { return do() }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,7 +73,7 @@ func write(t *testing.T, p *Programs, first, count uint64) {
 func numbers(t *testing.T, r *Ring) []uint64 {
 	t.Helper()
 	var got []uint64
-	r.drain(func(b []byte) {
+	r.look(func(b []byte) {
 		n := binary.LittleEndian.Uint64(b)
 		if len(b) != int(8+n&63) {
 			t.Errorf("record %d has %d bytes; want %d", n, len(b), 8+n&63)
@@ -145,6 +146,40 @@ func TestRead(t *testing.T) {
 	broken := errors.New("broken")
 	if err := r.Read(t.Context(), nil, func() error { return broken }); err != broken {
 		t.Errorf("Read() = %v; want the error of the reader", err)
+	}
+}
+
+// TestHold: what is not ready waits, with what follows it, until the ring is half
+// full.
+func TestHold(t *testing.T) {
+	p := loaded(t)
+	r := opened(t, p)
+	ready := uint64(2)
+	r.Hold(func(b []byte) bool { return binary.LittleEndian.Uint64(b) != ready })
+	write(t, p, 0, 5)
+	before := int64(SinceBoot())
+	if got := numbers(t, r); !slices.Equal(got, []uint64{0, 1}) {
+		t.Errorf("first read = %v; want what comes before the one that is not ready", got)
+	}
+	if r.LastRead() < before {
+		t.Errorf("LastRead() = %d; want at least %d", r.LastRead(), before)
+	}
+	if got := numbers(t, r); len(got) != 0 {
+		t.Errorf("second read = %v; want nothing", got)
+	}
+	ready = 4
+	if got := numbers(t, r); !slices.Equal(got, []uint64{2, 3}) {
+		t.Errorf("third read = %v; want 2 and 3", got)
+	}
+	ready = 0
+	r.Hold(func([]byte) bool { return false })
+	count := uint64(0)
+	for r.unread() <= r.mask/2 {
+		write(t, p, 5+count, 1)
+		count++
+	}
+	if got := numbers(t, r); uint64(len(got)) != 1+count {
+		t.Errorf("%d records of a ring that is half full; want all %d", len(got), 1+count)
 	}
 }
 

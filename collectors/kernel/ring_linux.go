@@ -35,6 +35,9 @@ type Ring struct {
 	producer []byte // the page with the kernel's place, then the data, twice
 	data     []byte
 	mask     uint64
+	lastRead int64
+	ready    func(record []byte) bool // nil: all are
+	at       func(func())             // where the reading is done; nil: here
 }
 
 // Ring opens the map "ring" of the programs.
@@ -140,7 +143,7 @@ func (r *Ring) Read(ctx context.Context, handle func(record []byte), read func()
 		if ctx.Err() != nil {
 			return nil
 		}
-		r.drain(handle)
+		r.look(handle)
 		if err := read(); err != nil {
 			return err
 		}
@@ -153,9 +156,35 @@ func (r *Ring) unread() uint64 {
 	return atomic.LoadUint64(place(r.producer)) - atomic.LoadUint64(place(r.consumer))
 }
 
+// Hold lets a record that is not ready wait in the ring for a later read, and all
+// that follow it. Once the ring is half full none waits. It is called before Read.
+func (r *Ring) Hold(ready func(record []byte) bool) { r.ready = ready }
+
+// At lets another goroutine do what there is to read, which do runs and waits for.
+// Where there is nothing it is not asked: each time costs a few wake-ups. It is
+// called before Read.
+func (r *Ring) At(do func(func())) { r.at = do }
+
+// LastRead returns when the last read began, in nanoseconds since boot: records
+// of before were handed out.
+func (r *Ring) LastRead() int64 { return r.lastRead }
+
+// look drains the ring if there is something in it.
+func (r *Ring) look(handle func([]byte)) {
+	r.lastRead = int64(SinceBoot())
+	switch {
+	case r.unread() == 0:
+	case r.at == nil:
+		r.drain(handle)
+	default:
+		r.at(func() { r.drain(handle) })
+	}
+}
+
 // drain hands out what was there when it was called.
 func (r *Ring) drain(handle func([]byte)) {
 	at, end := atomic.LoadUint64(place(r.consumer)), atomic.LoadUint64(place(r.producer))
+	full := end-at > r.mask/2
 	for at < end {
 		from := at & r.mask
 		head := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[from])))
@@ -164,7 +193,11 @@ func (r *Ring) drain(handle func([]byte)) {
 		}
 		size := uint64(head &^ (busy | discarded))
 		if head&discarded == 0 {
-			handle(r.data[from+recordHead : from+recordHead+size : from+recordHead+size])
+			record := r.data[from+recordHead : from+recordHead+size : from+recordHead+size]
+			if r.ready != nil && !full && !r.ready(record) {
+				return
+			}
+			handle(record)
 		}
 		at += (recordHead + size + 7) &^ 7
 		atomic.StoreUint64(place(r.consumer), at)

@@ -26,6 +26,16 @@ type EnrollmentOptions struct {
 	PerSecond float64       // enrolments a second, of all devices together; 50
 	Burst     int           // and how many at once; 200
 	Log       *slog.Logger  // nil: silent
+
+	// Lineage lets a laptop that was set up anew take the place of its old record;
+	// nil: it does not.
+	Lineage gateway.Lineage
+	// Connected tells which devices talk to us now: their place is not taken. nil:
+	// nobody knows.
+	Connected func(gateway.Device) bool
+	// Superseded is told how many records lost their place at once, for the audit
+	// log; nil: nobody wants to know.
+	Superseded func(ctx context.Context, n int)
 }
 
 // eachConn bounds one connection. An agent makes one call or two.
@@ -44,6 +54,7 @@ type enrollment struct {
 	days  int
 	grace time.Duration
 	log   *slog.Logger
+	o     EnrollmentOptions
 
 	// Renewals have a limit of their own: a flood of strangers who try to
 	// enrol must not keep devices from renewing.
@@ -72,7 +83,7 @@ func NewEnrollment(ca *CA, reg gateway.Registry, o EnrollmentOptions) enrollv1.E
 	all := pace{o.PerSecond, float64(o.Burst)}
 	return &enrollment{
 		ca: ca, reg: reg, auth: &Authorizer{CA: ca, Registry: reg},
-		days: o.Days, grace: o.Grace, log: o.Log,
+		days: o.Days, grace: o.Grace, log: o.Log, o: o,
 		enrolling: newLimiter(all, eachConn), renewing: newLimiter(all, eachConn),
 		recent: recent{byKey: map[recentKey]recentEntry{}},
 	}
@@ -118,11 +129,12 @@ func (e *enrollment) Enroll(ctx context.Context, req *enrollv1.EnrollRequest) (*
 	if err != nil {
 		return nil, e.broken("use token", err)
 	}
-	err = e.reg.PutDevice(ctx, gateway.DeviceRecord{
+	err = e.put(ctx, gateway.DeviceRecord{
 		Device:       dev,
 		Group:        used.Group,
 		Enrolled:     e.ca.Now(),
 		AgentVersion: cleanVersion(req.GetAgentVersion()),
+		AssetID:      cleanAsset(req.GetAssetId()),
 		CertSerial:   serialOf(cert),
 		CertExpires:  cert.NotAfter,
 	})

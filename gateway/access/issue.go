@@ -114,7 +114,7 @@ func ParseDeviceURI(trustDomain, s string) (gateway.Device, error) {
 }
 
 // newDevice makes a random id (UUID version 4). It depends on nothing of the
-// device, so a device that enrols again cannot be recognised.
+// device: one that enrols again is recognised by its asset id or not at all.
 func newDevice() (gateway.Device, error) {
 	var b [16]byte
 	if _, err := rand.Read(b[:]); err != nil {

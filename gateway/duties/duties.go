@@ -74,7 +74,31 @@ func (d *Duties) find(ctx context.Context, s Selector) ([]gateway.Subject, error
 		}
 		q.Names = append(q.Names, more...)
 	}
-	return d.Store.Subjects(ctx, q)
+	return d.subjects(ctx, q)
+}
+
+// subjects asks the store. A machine that was named by its id is found with all
+// records of the same laptop: who asks about a laptop that was set up anew means
+// what it sent before, too.
+func (d *Duties) subjects(ctx context.Context, q gateway.Query) ([]gateway.Subject, error) {
+	kin, ok := d.Store.(gateway.Lineage)
+	if !ok || q.Kind != gateway.Machine || q.Device == "" {
+		return d.Store.Subjects(ctx, q)
+	}
+	family, err := kin.Family(ctx, q.Device)
+	if err != nil {
+		return nil, err
+	}
+	var found []gateway.Subject
+	for _, dev := range family {
+		q.Device = dev
+		more, err := d.Store.Subjects(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
 }
 
 func eventsOf(subjects []gateway.Subject) (n int64) {

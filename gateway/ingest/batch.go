@@ -169,6 +169,7 @@ func (t *session) note(digest []byte, events []*eventv1.Event) {
 		t.digest = bytes.Clone(digest)
 	}
 	t.touch(changed)
+	t.keepState(events)
 	for _, ev := range slices.Backward(events) {
 		if d := ev.GetDevice(); d != nil {
 			t.describe(d)

@@ -100,6 +100,8 @@ type Options struct {
 	Field func(error) string
 	// Identities keeps sealed names; nil: they are counted and dropped.
 	Identities gateway.IdentityStore
+	// States keeps the newest account of each device; nil: none is kept.
+	States gateway.StateStore
 
 	HelloWithin  time.Duration // 10 s
 	StoreWithin  time.Duration // 30 s: how long the store may take for a batch
@@ -265,6 +267,13 @@ func (s *Server) enter(dev gateway.Device) bool {
 	s.streams[dev]++
 	s.count.streams.Add(1)
 	return true
+}
+
+// Connected reports whether dev has a stream open.
+func (s *Server) Connected(dev gateway.Device) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.streams[dev] > 0
 }
 
 func (s *Server) leave(dev gateway.Device) {

@@ -66,7 +66,7 @@ func (s *Store) delete(ctx context.Context, p picked) (e gateway.Erased, err err
 			}
 		}
 		if err == nil {
-			err = pruneIdentities(ctx, tx)
+			err = prune(ctx, tx)
 		}
 		return err
 	})
@@ -136,7 +136,7 @@ func (s *Store) anonymise(ctx context.Context, p picked) (e gateway.Erased, err 
 			_, err = tx.ExecContext(ctx, `UPDATE device SET asset_id = '', tags = '[]' WHERE source IN (SELECT value FROM json_each(?))`, intList(p.machines))
 		}
 		if err == nil {
-			err = pruneIdentities(ctx, tx)
+			err = prune(ctx, tx)
 		}
 		return err
 	})
@@ -203,7 +203,7 @@ func (s *Store) dropOrphans(ctx context.Context) (int64, error) {
 	err = s.write(ctx, func(tx *sql.Tx) (err error) {
 		n, err = affected(tx.ExecContext(ctx, `DELETE FROM subject WHERE id IN (SELECT unhex(value) FROM json_each(?))`, hexList(left)))
 		if err == nil {
-			err = pruneIdentities(ctx, tx)
+			err = prune(ctx, tx)
 		}
 		return err
 	})

@@ -56,7 +56,13 @@ func (s *Store) expire(ctx context.Context, floor day) (total int64, err error) 
 	if err := s.dropStrangers(ctx); err != nil {
 		return total, err
 	}
-	if err := s.write(ctx, func(tx *sql.Tx) error { return pruneNumbers(ctx, tx, floor-keepNumbers) }); err != nil {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		if err := expireStates(ctx, tx, floor); err != nil {
+			return err
+		}
+		return pruneNumbers(ctx, tx, floor-keepNumbers)
+	})
+	if err != nil {
 		return total, err
 	}
 	return total, s.clean(ctx)
@@ -122,7 +128,7 @@ func (s *Store) dropStrangers(ctx context.Context) error {
 				return err
 			}
 		}
-		return pruneIdentities(ctx, tx)
+		return prune(ctx, tx)
 	})
 }
 

@@ -15,33 +15,37 @@ import (
 // PutDevice stores d in place of what is there. An anonymous machine gets no
 // asset id and no tags again.
 func (s *Store) PutDevice(ctx context.Context, d gateway.DeviceRecord) error {
-	tags, err := json.Marshal(append([]string{}, d.Tags...))
-	if err != nil {
-		return fmt.Errorf("put device: %w", err)
-	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		source, err := ensureDevice(ctx, tx, d.Device)
-		if err != nil {
-			return err
-		}
-		asset, tags := d.AssetID, string(tags)
-		var anonymous bool
-		if err := tx.QueryRowContext(ctx, `SELECT anonymous FROM subject WHERE kind = 2 AND source = ?`, source).Scan(&anonymous); err != nil {
-			return err
-		}
-		if anonymous {
-			asset, tags = "", "[]"
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE device SET known = 1, grp = ?, enrolled_ms = ?, contact_ms = ?, agent_version = ?, policy_digest = ?,
-			asset_id = ?, tags = ?, system = ?, revoked = ?, cert_serial = ?, cert_expires_ms = ? WHERE source = ?`,
-			d.Group, ms(d.Enrolled), ms(d.LastContact), d.AgentVersion, d.PolicyDigest,
-			asset, tags, int64(d.System), d.Revoked, d.CertSerial, ms(d.CertExpires), source)
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		_, err := putDevice(ctx, tx, d)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("put device: %w", err)
 	}
 	return nil
+}
+
+func putDevice(ctx context.Context, tx *sql.Tx, d gateway.DeviceRecord) (source int64, err error) {
+	list, err := json.Marshal(append([]string{}, d.Tags...))
+	if err != nil {
+		return 0, err
+	}
+	if source, err = ensureDevice(ctx, tx, d.Device); err != nil {
+		return 0, err
+	}
+	asset, tags := d.AssetID, string(list)
+	var anonymous bool
+	if err := tx.QueryRowContext(ctx, `SELECT anonymous FROM subject WHERE kind = 2 AND source = ?`, source).Scan(&anonymous); err != nil {
+		return 0, err
+	}
+	if anonymous {
+		asset, tags = "", "[]"
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE device SET known = 1, grp = ?, enrolled_ms = ?, contact_ms = ?, agent_version = ?, policy_digest = ?,
+		asset_id = ?, tags = ?, system = ?, revoked = max(revoked, ?), cert_serial = ?, cert_expires_ms = ? WHERE source = ?`,
+		d.Group, ms(d.Enrolled), ms(d.LastContact), d.AgentVersion, d.PolicyDigest,
+		asset, tags, int64(d.System), d.Revoked, d.CertSerial, ms(d.CertExpires), source)
+	return source, err
 }
 
 // RenewDevice notes the newest certificate of a device that is there.

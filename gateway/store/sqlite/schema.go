@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS identity(
 CREATE TABLE IF NOT EXISTS policy(digest BLOB PRIMARY KEY, levels TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS figure(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO figure(name, value) VALUES('skipped', 0), ('floor_day', 0);
-`
+` + fleetSchema
 
 // daySchema is that of a day file.
 const daySchema = `
@@ -77,8 +77,9 @@ CREATE TABLE IF NOT EXISTS acked(
 `
 
 // schemaVersion stands in user_version of every file with a schema. Version 2
-// added identity; the statements above make what an older file lacks.
-const schemaVersion = 2
+// added identity, version 3 state and successor; the statements above make what an
+// older file lacks.
+const schemaVersion = 3
 
 // The pragmas of every connection. secure_delete overwrites what is freed;
 // temp_store keeps what is sorted off the disk; FULL makes a commit durable in

@@ -40,6 +40,16 @@ func Run(t *testing.T, open func(t *testing.T, dir string) gateway.Store) {
 			c.run(t, s, r)
 		})
 	}
+	for _, c := range fleetCases {
+		t.Run("fleet/"+c.name, func(t *testing.T) {
+			s := open(t, t.TempDir()+"/store")
+			f, ok := s.(fleetStore)
+			if !ok {
+				t.Fatalf("%T keeps no states and no lineage", s)
+			}
+			c.run(t, s, s.(gateway.Registry), f)
+		})
+	}
 }
 
 // storeCase is one test of a store.

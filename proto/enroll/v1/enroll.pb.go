@@ -28,8 +28,12 @@ type EnrollRequest struct {
 	Token string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	// A PKCS #10 request, DER. Its subject and names are ignored: the gateway
 	// gives the device a random id.
-	Csr           []byte `protobuf:"bytes,2,opt,name=csr,proto3" json:"csr,omitempty"`
-	AgentVersion  string `protobuf:"bytes,3,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
+	Csr          []byte `protobuf:"bytes,2,opt,name=csr,proto3" json:"csr,omitempty"`
+	AgentVersion string `protobuf:"bytes,3,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
+	// The inventory number that IT gave the device, where its policy lets that
+	// leave; else empty. A laptop that was set up anew takes the place of its old
+	// record by it: the token is what entitles it to.
+	AssetId       string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -81,6 +85,13 @@ func (x *EnrollRequest) GetCsr() []byte {
 func (x *EnrollRequest) GetAgentVersion() string {
 	if x != nil {
 		return x.AgentVersion
+	}
+	return ""
+}
+
+func (x *EnrollRequest) GetAssetId() string {
+	if x != nil {
+		return x.AssetId
 	}
 	return ""
 }
@@ -245,11 +256,12 @@ var File_enroll_v1_enroll_proto protoreflect.FileDescriptor
 
 const file_enroll_v1_enroll_proto_rawDesc = "" +
 	"\n" +
-	"\x16enroll/v1/enroll.proto\x12\tenroll.v1\"\\\n" +
+	"\x16enroll/v1/enroll.proto\x12\tenroll.v1\"w\n" +
 	"\rEnrollRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03csr\x18\x02 \x01(\fR\x03csr\x12#\n" +
-	"\ragent_version\x18\x03 \x01(\tR\fagentVersion\"a\n" +
+	"\ragent_version\x18\x03 \x01(\tR\fagentVersion\x12\x19\n" +
+	"\basset_id\x18\x04 \x01(\tR\aassetId\"a\n" +
 	"\x0eEnrollResponse\x12\"\n" +
 	"\fcertificates\x18\x01 \x03(\fR\fcertificates\x12\x0e\n" +
 	"\x02ca\x18\x02 \x01(\fR\x02ca\x12\x1b\n" +

@@ -1969,9 +1969,11 @@ type Connection struct {
 	Rung         Rung       `protobuf:"varint,21,opt,name=rung,proto3,enum=event.v1.Rung" json:"rung,omitempty"`
 	// True for the interim figures of a connection that is still open; figures
 	// are then the growth since the last report.
-	Interim       bool `protobuf:"varint,22,opt,name=interim,proto3" json:"interim,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Interim bool `protobuf:"varint,22,opt,name=interim,proto3" json:"interim,omitempty"`
+	// The address has had other names too, or the name may be a cover.
+	DomainAmbiguous bool `protobuf:"varint,23,opt,name=domain_ambiguous,json=domainAmbiguous,proto3" json:"domain_ambiguous,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Connection) Reset() {
@@ -2158,6 +2160,13 @@ func (x *Connection) GetInterim() bool {
 	return false
 }
 
+func (x *Connection) GetDomainAmbiguous() bool {
+	if x != nil {
+		return x.DomainAmbiguous
+	}
+	return false
+}
+
 // ConnectionSummary says what the connections of one program and user to one
 // destination did in one interval.
 type ConnectionSummary struct {
@@ -2191,8 +2200,10 @@ type ConnectionSummary struct {
 	SegmentsIn     uint64 `protobuf:"varint,26,opt,name=segments_in,json=segmentsIn,proto3" json:"segments_in,omitempty"`
 	SegmentsOut    uint64 `protobuf:"varint,27,opt,name=segments_out,json=segmentsOut,proto3" json:"segments_out,omitempty"`
 	Retransmits    uint64 `protobuf:"varint,28,opt,name=retransmits,proto3" json:"retransmits,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// See Connection.
+	DomainAmbiguous bool `protobuf:"varint,29,opt,name=domain_ambiguous,json=domainAmbiguous,proto3" json:"domain_ambiguous,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ConnectionSummary) Reset() {
@@ -2419,6 +2430,13 @@ func (x *ConnectionSummary) GetRetransmits() uint64 {
 		return x.Retransmits
 	}
 	return 0
+}
+
+func (x *ConnectionSummary) GetDomainAmbiguous() bool {
+	if x != nil {
+		return x.DomainAmbiguous
+	}
+	return false
 }
 
 // DomainSeen says that a program looked up or called a name.
@@ -3567,7 +3585,7 @@ const file_event_v1_event_proto_rawDesc = "" +
 	"read_bytes\x18\r \x01(\x04B\b\xa8\xbb\x18\x01\xb8\xbb\x18\x02R\treadBytes\x12-\n" +
 	"\rwritten_bytes\x18\x0e \x01(\x04B\b\xa8\xbb\x18\x01\xb8\xbb\x18\x02R\fwrittenBytes\x12#\n" +
 	"\bbytes_in\x18\x0f \x01(\x04B\b\xa8\xbb\x18\x01\xb8\xbb\x18\x02R\abytesIn\x12%\n" +
-	"\tbytes_out\x18\x10 \x01(\x04B\b\xa8\xbb\x18\x01\xb8\xbb\x18\x02R\bbytesOut:\b\xf8\xbb\x18\x0e\x80\xbc\x18\x01\"\x98\a\n" +
+	"\tbytes_out\x18\x10 \x01(\x04B\b\xa8\xbb\x18\x01\xb8\xbb\x18\x02R\bbytesOut:\b\xf8\xbb\x18\x0e\x80\xbc\x18\x01\"\xc9\a\n" +
 	"\n" +
 	"Connection\x121\n" +
 	"\aprogram\x18\x01 \x01(\v2\x11.event.v1.ProgramB\x04\xa8\xbb\x18\x0fR\aprogram\x12(\n" +
@@ -3598,7 +3616,9 @@ const file_event_v1_event_proto_rawDesc = "" +
 	"\fsegments_out\x18\x13 \x01(\x04B\x04\xa8\xbb\x18\x01R\vsegmentsOut\x12&\n" +
 	"\vretransmits\x18\x14 \x01(\x04B\x04\xa8\xbb\x18\x01R\vretransmits\x12(\n" +
 	"\x04rung\x18\x15 \x01(\x0e2\x0e.event.v1.RungB\x04\xa8\xbb\x18\x01R\x04rung\x12\x1e\n" +
-	"\ainterim\x18\x16 \x01(\bB\x04\xa8\xbb\x18\x01R\ainterim:\x04\xf8\xbb\x18\x0f\"\xeb\t\n" +
+	"\ainterim\x18\x16 \x01(\bB\x04\xa8\xbb\x18\x01R\ainterim\x12/\n" +
+	"\x10domain_ambiguous\x18\x17 \x01(\bB\x04\xa8\xbb\x18\x11R\x0fdomainAmbiguous:\x04\xf8\xbb\x18\x0f\"\xa0\n" +
+	"\n" +
 	"\x11ConnectionSummary\x125\n" +
 	"\aprogram\x18\x01 \x01(\v2\x11.event.v1.ProgramB\b\xa8\xbb\x18\x0f\xb8\xbb\x18\x01R\aprogram\x12,\n" +
 	"\x04user\x18\x02 \x01(\v2\x0e.event.v1.UserB\b\xa8\xbb\x18\x0f\xb8\xbb\x18\x01R\x04user\x12\"\n" +
@@ -3633,7 +3653,8 @@ const file_event_v1_event_proto_rawDesc = "" +
 	"\vsegments_in\x18\x1a \x01(\x04B\b\xa8\xbb\x18\x01\xb8\xbb\x18\x02R\n" +
 	"segmentsIn\x12+\n" +
 	"\fsegments_out\x18\x1b \x01(\x04B\b\xa8\xbb\x18\x01\xb8\xbb\x18\x02R\vsegmentsOut\x12*\n" +
-	"\vretransmits\x18\x1c \x01(\x04B\b\xa8\xbb\x18\x01\xb8\xbb\x18\x02R\vretransmits:\b\xf8\xbb\x18\x0f\x80\xbc\x18\x01\"\xa6\x02\n" +
+	"\vretransmits\x18\x1c \x01(\x04B\b\xa8\xbb\x18\x01\xb8\xbb\x18\x02R\vretransmits\x123\n" +
+	"\x10domain_ambiguous\x18\x1d \x01(\bB\b\xa8\xbb\x18\x11\xb8\xbb\x18\x01R\x0fdomainAmbiguous:\b\xf8\xbb\x18\x0f\x80\xbc\x18\x01\"\xa6\x02\n" +
 	"\n" +
 	"DomainSeen\x121\n" +
 	"\aprogram\x18\x01 \x01(\v2\x11.event.v1.ProgramB\x04\xa8\xbb\x18\x11R\aprogram\x12(\n" +
