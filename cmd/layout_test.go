@@ -49,6 +49,11 @@ var mayImport = map[string][]string{
 	"cmd/demo":                  {"cmd/lab"},
 	"cmd/e2e":                   {"cmd/lab"},
 	"packaging/bom":             {},
+	"packaging/flat":            {},
+	"packaging/msi":             {"configs"},
+	"packaging/winres":          {},
+	"packaging/fleet":           {"configs", "agent/view"},
+	"packaging/fleet/gen":       {"packaging/fleet"},
 }
 
 // onlyIn keeps each outside library in the parts that need it. An empty list
