@@ -24,8 +24,9 @@ var mayImport = map[string][]string{
 	"configs/gen": {"configs", "privacy"},
 	"docs/gen":    {"configs", "privacy", "proto/*", "agent/view"},
 	"collectors":  {"proto/*"},
-	// kernel, netlink and procfs are sources that several collectors of Linux read.
-	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/netlink", "collectors/procfs"},
+	// kernel, netlink and procfs are sources that several collectors of Linux read,
+	// libproc is one of macOS.
+	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/libproc", "collectors/netlink", "collectors/procfs"},
 	"collectors/bus/bustest":    {},
 	"agent/durable":             {},
 	"agent/spool":               {"privacy", "proto/*", "agent/durable"},
@@ -65,6 +66,7 @@ var onlyIn = map[string][]string{
 	"github.com/quic-go/quic-go":                    {"cmd/capture"},
 	"github.com/godbus/dbus":                        {"agent/session", "collectors/bus", "collectors/logon", "collectors/wifi"},
 	"github.com/cilium/ebpf":                        {"collectors"},
+	"github.com/ebitengine/purego":                  {"agent/session", "collectors/libproc", "collectors/wifi"},
 	"github.com/klauspost/compress":                 {"agent/uplink", "gateway/ingest"},
 	"google.golang.org/grpc":                        {"proto", "agent/uplink", "agent/identity", "gateway", "cmd/gateway"},
 	"google.golang.org/protobuf/encoding":           {"cmd/gateway", "privacy", "proto/gen", "gateway", "agent/uplink"},
