@@ -22,6 +22,7 @@ type Options struct {
 	Idle   time.Duration // 0: Idle
 	Every  time.Duration // how often sums are told; 0: 30 s
 	Retry  time.Duration // the first wait for a service that is not there; 0: 1 s
+	OnMain func(func())  // as Main gives it
 }
 
 // Helper looks after one session. Use NewHelper.
@@ -114,7 +115,7 @@ func (h *Helper) serve(ctx context.Context, c net.Conn, want Wants, wants <-chan
 	defer tick.Stop()
 	t := newTracker(want, h.o.Idle, time.Now)
 	if want != (Wants{}) {
-		d := &desk{ctx, h.o.Getenv, want, h.o.Idle, events}
+		d := &desk{ctx, h.o.Getenv, want, h.o.Idle, events, h.o.OnMain}
 		sources.Go(func() {
 			for _, run := range desktops(d) {
 				sources.Go(func() { h.keep(ctx, d, run) })

@@ -37,6 +37,15 @@ func ListProcesses() ([]Process, error) {
 	return Processes(b), nil
 }
 
+// UIDOf returns whose a process is: the effective account.
+func UIDOf(pid uint32) (uid uint32, ok bool) {
+	k, err := unix.SysctlKinfoProc("kern.proc.pid", int(pid))
+	if err != nil || k.Proc.P_pid != int32(pid) {
+		return 0, false
+	}
+	return k.Eproc.Ucred.Uid, true
+}
+
 // ListSockets asks for every socket of a protocol, tcp or udp.
 func ListSockets(protocol string) ([]Socket, error) {
 	b, err := unix.SysctlRaw("net.inet." + protocol + ".pcblist_n")
