@@ -36,9 +36,9 @@ func (a *Agent) employee(ctx context.Context, who view.Caller, q view.Request) (
 	}
 	switch q.Command {
 	case "whoami":
-		return a.whoami(l, personOf(who.UID))
+		return a.whoami(l, personOf(who))
 	case "explain":
-		return explain(l, q.Args["key"], personOf(who.UID), a.newFilter)
+		return explain(l, q.Args["key"], personOf(who), a.newFilter)
 	case "last":
 		return a.last(l, who, q.Args["n"])
 	case "preview":
@@ -86,8 +86,8 @@ func (a *Agent) last(l *configs.Loaded, who view.Caller, count string) (view.Las
 		}
 		want = n
 	}
-	pseudonym, clear, _, _ := a.names(l, personOf(who.UID))
-	past := a.pastNames(l, personOf(who.UID), time.Now())
+	pseudonym, clear, _, _ := a.names(l, personOf(who))
+	past := a.pastNames(l, personOf(who), time.Now())
 	out := view.Last{Events: []view.Sent{}}
 	out.NoUser = l.Policy.Level(privacy.Username) == privacy.Drop || l.Policy.Level(privacy.SummaryInterval) == privacy.Day
 	for _, r := range slices.Backward(a.pipe.sentRecords()) {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -69,9 +68,5 @@ func lastChange(l *configs.Loaded, k privacy.Key) *time.Time {
 // Explain explains a privacy key without a running agent, for the person who
 // runs this process. It reads the pseudonym key where she may, and makes none.
 func Explain(l *configs.Loaded, name string) (Explained, error) {
-	who := person{}
-	if uid := os.Getuid(); uid >= 0 { // -1 where the system has none
-		who = personOf(uint32(uid))
-	}
-	return explain(l, name, who, offlineFilter)
+	return explain(l, name, personOf(view.Self()), offlineFilter)
 }

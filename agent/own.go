@@ -19,21 +19,30 @@ import (
 // person is who asks, as the system's list of accounts has her.
 type person struct {
 	uid        uint32
+	id         string // on Windows: the SID
 	name, home string
 }
 
-// personOf returns the account of a uid. One that the system's files do not know
+// personOf returns the account of a caller. One that the system's files do not know
 // is called as the collectors call it.
-func personOf(uid uint32) person {
-	p := person{uid: uid}
+func personOf(who view.Caller) person {
+	p := person{uid: who.UID, id: who.SID}
 	p.name = "uid:" + p.sid()
+	if p.id != "" {
+		p.name = ""
+	}
 	if u, err := user.LookupId(p.sid()); err == nil {
 		p.name, p.home = u.Username, u.HomeDir
 	}
 	return p
 }
 
-func (p person) sid() string { return strconv.FormatUint(uint64(p.uid), 10) }
+func (p person) sid() string {
+	if p.id != "" {
+		return p.id
+	}
+	return strconv.FormatUint(uint64(p.uid), 10)
+}
 
 // mirror runs made-up events of one person through a filter of its own, made
 // from the policy and the key in force.

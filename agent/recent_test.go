@@ -46,7 +46,7 @@ func TestS23LogLinesAreBuilt(t *testing.T) {
 		t.Error("the next handler did not get the records")
 	}
 	want := [][]LogField{
-		{{"collector", "process"}, {"of", ""}, {"err", "errno 13"}},
+		{{"collector", "process"}, {"of", ""}, {"err", fmt.Sprintf("errno %d", syscall.EACCES)}},
 		{{"text", ""}, {"list", ""}, {"error", "other"}, {"dns", "other"}, {"reason", ""}, {"collector", ""}, {"g", ""}},
 		{{"n", "7"}, {"took", "3s"}, {"ok", "true"}, {"share", "0.5"}, {"reason", "dns"}, {"at", "1970-01-01T00:00:00Z"}, {"denied", "denied"}},
 	}

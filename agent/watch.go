@@ -2,7 +2,6 @@ package agent
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -75,7 +74,7 @@ func maySee(who view.Caller, raw, out *eventv1.Event) (filtered, before bool) {
 	if !ofPerson {
 		return true, true
 	}
-	if sid == strconv.FormatUint(uint64(who.UID), 10) {
+	if sid == who.ID() {
 		return true, true
 	}
 	if out == nil {

@@ -28,7 +28,7 @@ func (a *Agent) names(l *configs.Loaded, who person) (pseudonym, clear, keyID st
 func (a *Agent) whoami(l *configs.Loaded, who person) (view.Whoami, error) {
 	pseudonym, clear, keyID, err := a.names(l, who)
 	w := view.Whoami{
-		Account: who.name, UID: who.uid, Level: l.Policy.Level(privacy.Username).String(), Pseudo: []string{},
+		Account: who.name, UID: who.uid, ID: who.sid(), Level: l.Policy.Level(privacy.Username).String(), Pseudo: []string{},
 		KeyID: keyID, Mode: l.Settings.Privacy.Pseudonym.Source(), Contact: l.Settings.Privacy.Statement.Contact,
 	}
 	if err != nil {

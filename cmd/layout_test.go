@@ -26,9 +26,9 @@ var mayImport = map[string][]string{
 	"configs/plist": {},
 	"docs/gen":      {"configs", "privacy", "proto/*", "agent/view"},
 	"collectors":    {"proto/*"},
-	// kernel, netlink and procfs are sources that several collectors of Linux read,
-	// libproc is one of macOS.
-	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/libproc", "configs/plist", "collectors/netlink", "collectors/procfs"},
+	// kernel, netlink and procfs are sources that several collectors of Linux read, nt
+	// and etw those of Windows, libproc that of macOS.
+	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/libproc", "collectors/netlink", "collectors/procfs", "collectors/nt", "collectors/etw", "configs/plist"},
 	"collectors/bus/bustest":    {},
 	"agent/durable":             {},
 	"agent/spool":               {"privacy", "proto/*", "agent/durable"},
@@ -52,6 +52,10 @@ var mayImport = map[string][]string{
 	"cmd/e2e":                   {"cmd/lab"},
 	"packaging/bom":             {},
 	"packaging/flat":            {},
+	"packaging/msi":             {"configs"},
+	"packaging/winres":          {},
+	"packaging/fleet":           {"configs", "agent/view"},
+	"packaging/fleet/gen":       {"packaging/fleet"},
 }
 
 // onlyIn keeps each outside library in the parts that need it. An empty list

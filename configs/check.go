@@ -34,13 +34,17 @@ type layer struct {
 	bags     [numBags]values
 	faults   []Fault
 	warnings []Warning
+	places   map[int]string // of what was a key of the registry: which subkey a line stands for
 }
 
-// source returns file:line, the place alone where it has no lines, or "" for what
-// is built in.
+// source returns file:line, the key of a registry, the place alone where it has no
+// lines, or "" for what is built in.
 func (l *layer) source(line int) string {
-	if l.name == layerDefaults || l.name == layerFlags {
+	switch {
+	case l.name == layerDefaults || l.name == layerFlags:
 		return ""
+	case l.places != nil:
+		return l.places[line]
 	}
 	if line == 0 {
 		return l.file

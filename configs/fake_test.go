@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ import (
 type memory map[string]string
 
 func (m memory) Read(name string) ([]byte, fs.FileMode, error) {
-	text, ok := m[name]
+	text, ok := m[filepath.ToSlash(name)]
 	switch {
 	case !ok:
 		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
@@ -30,7 +31,7 @@ func (m memory) Read(name string) ([]byte, fs.FileMode, error) {
 }
 
 func (m memory) List(dir string) ([]string, error) {
-	if m[dir] == "!" {
+	if dir = filepath.ToSlash(dir); m[dir] == "!" {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrPermission}
 	}
 	var names []string
@@ -41,6 +42,8 @@ func (m memory) List(dir string) ([]string, error) {
 	}
 	return names, nil
 }
+
+func (m memory) Key(string) (regKey, error) { return regKey{}, fs.ErrNotExist }
 
 // paths of the files in a memory.
 var memoryPaths = AgentPaths{File: "/c/agent.yaml", ConfDir: "/c/conf.d", PushFile: "/c/push.yaml", PolicyDir: "/c/policy.d"}
@@ -106,13 +109,31 @@ func keysOf(numbers []byte) []ed25519.PrivateKey {
 	return keys
 }
 
+// linuxPaths skips what compares whole paths, or gives absolute ones, in the form
+// of Linux.
+func linuxPaths(t *testing.T) {
+	t.Helper()
+	if filepath.Separator == '\\' {
+		t.Skip("Windows: the test's own settings name Linux paths, which are not absolute there; the code is the same on every system")
+	}
+}
+
 // loadText loads one agent.yaml.
 func loadText(text string) *Loaded { return loaderOf(memory{"/c/agent.yaml": text}).Load() }
+
+// slashed brings the path that a place begins with into the form that tests write.
+// A key of the registry has one form.
+func slashed(place string) string {
+	if strings.HasPrefix(place, `HKLM\`) {
+		return place
+	}
+	return filepath.ToSlash(place)
+}
 
 func faultTexts(faults []Fault) string {
 	var lines []string
 	for _, f := range faults {
-		lines = append(lines, f.String())
+		lines = append(lines, slashed(f.String()))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -133,5 +154,7 @@ func decision(t *testing.T, l *Loaded, name string) Decision {
 	if !ok {
 		t.Fatalf("no privacy key %q", name)
 	}
-	return l.Decisions[k]
+	d := l.Decisions[k]
+	d.Source = slashed(d.Source)
+	return d
 }

@@ -79,7 +79,7 @@ func TestS49SignedFloor(t *testing.T) {
 	w.check("a stranger", "drop", "1 valid signatures")
 	w.give(1, "14d", "username: hashed", 2, 1)
 	l := w.check("both", "hashed", "")
-	if d := decision(t, l, "username"); d.BoundBy != "floor" || !strings.HasPrefix(d.Source, w.paths.FloorFile+":") {
+	if d := decision(t, l, "username"); d.BoundBy != "floor" || !strings.HasPrefix(d.Source, filepath.ToSlash(w.paths.FloorFile)+":") {
 		t.Errorf("username is bound by %q from %q; want the floor's file", d.BoundBy, d.Source)
 	}
 

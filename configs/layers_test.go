@@ -52,6 +52,7 @@ func TestWhoDecides(t *testing.T) {
 }
 
 func TestOutvoted(t *testing.T) {
+	linuxPaths(t)
 	l := good(t, loaderOf(memory{
 		"/c/agent.yaml":      "privacy: {upn: hashed}\nprivacy_floor: {upn: drop}",
 		"/c/conf.d/a.yaml":   "privacy: {preset: classic}",
@@ -112,6 +113,7 @@ func TestListsUnderTheFloor(t *testing.T) {
 }
 
 func TestTypedValues(t *testing.T) {
+	linuxPaths(t)
 	l := good(t, loadText(`
 gateway: {address: "[::1]:8443", proxy: "http://proxy.example:3128", ca_file: /etc/discreet/ca.pem}
 device: {asset_id: "4711", tags: [berlin, sales]}
@@ -186,6 +188,7 @@ func TestFlushIsAtMostTheInterval(t *testing.T) {
 }
 
 func TestLint(t *testing.T) {
+	linuxPaths(t)
 	for _, tt := range []struct{ name, text, want string }{
 		{"balanced", "{}", "privacy.destinations privacy.pseudonym"},
 		{"strict", "privacy: {preset: strict, pseudonym: {tenant_key_file: /k}}", ""},
@@ -237,6 +240,7 @@ func TestExplainEveryKey(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
+	linuxPaths(t)
 	l := loaderOf(memory{
 		"/c/agent.yaml":      "spool:\n  max_bytes: 1GiB\nprivacy: {username: cleartext, tighten: {logons: drop}}\nprivacy_floor: {username: hashed, exclude_programs: [a], quiet: {weekends: true}}",
 		"/c/policy.d/a.yaml": "spool: {max_bytes: 512MiB}",
@@ -274,6 +278,7 @@ func TestYAMLMeansTheSame(t *testing.T) {
 }
 
 func TestShowJSON(t *testing.T) {
+	linuxPaths(t)
 	l := good(t, loaderOf(memory{
 		"/c/agent.yaml":      "privacy:\n  preset: strict\n  user_activity: full\n  statement: {set_by: works council}\n",
 		"/c/policy.d/a.yaml": "privacy_floor: {user_activity: day}",

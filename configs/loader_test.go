@@ -160,7 +160,7 @@ func TestLastGoodFormOverARestart(t *testing.T) {
 
 func TestWritableByOthers(t *testing.T) {
 	if writableFault("f", 0o666) == nil {
-		t.Skip("modes say nothing about who can write on this system")
+		t.Skip("Windows: modes say nothing about who can write; the access list of the settings folder does")
 	}
 	p := AgentPathsFor(filepath.Join(t.TempDir(), "agent.yaml"))
 	put(t, p.File, "privacy: {username: cleartext}")
@@ -176,6 +176,7 @@ func TestWritableByOthers(t *testing.T) {
 }
 
 func TestOtherNamesInTheFolder(t *testing.T) {
+	linuxPaths(t)
 	l := good(t, loaderOf(memory{"/c/agent.yaml": "{}", "/c/conf.d/a.yml": "privacy: {username: drop}", "/c/conf.d/.b.yaml": "x", "/c/conf.d/c.yaml~": "x", "/c/conf.d/README": "x"}).Load())
 	if userLevel(t, l) != "hashed" || !strings.Contains(l.Warnings[0].String(), "/c/conf.d/a.yml: not read; hint: rename") {
 		t.Errorf("username = %s, warnings %v; want a.yml warned of and not read", userLevel(t, l), l.Warnings)
@@ -183,6 +184,7 @@ func TestOtherNamesInTheFolder(t *testing.T) {
 }
 
 func TestApplyOverrides(t *testing.T) {
+	linuxPaths(t)
 	l := loaderOf(memory{"/c/agent.yaml": "log: {level: warn}\nspool: {max_bytes: 1GiB}", "/c/policy.d/a.yaml": "summary: {flush: 1m}"})
 	err := l.ApplyOverrides(map[string]string{"log.level": "debug", "summary.flush": "2s", "state_dir": "/tmp/x", "collectors.wifi.enabled": "false", "device.tags": "[a, b]", "device.asset_id": "4711"})
 	if err != nil {
@@ -212,6 +214,7 @@ func TestApplyOverrides(t *testing.T) {
 }
 
 func TestLoadGateway(t *testing.T) {
+	linuxPaths(t)
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
 	if g, faults := LoadGateway(file); len(faults) != 1 || g != GatewayDefaults() {
 		t.Errorf("missing: %+v, %s; want a fault", g, faultTexts(faults))

@@ -9,7 +9,8 @@ type Places struct {
 	Run     string // socket and lock of the agent
 	Gateway string // data of the gateway
 
-	Preferences string // what a profile forces, as a property list; "": no such thing here
+	SettingsKey, PolicyKey string // of the agent in the registry; empty: there is none
+	Preferences            string // what a profile forces, as a property list; "": no such thing here
 }
 
 func (p Places) state() string { return p.State }
@@ -24,7 +25,7 @@ func LinuxPlaces() Places {
 // name.
 func WindowsPlaces(programData string) Places {
 	dir := programData + `\Discreet`
-	return Places{Config: dir, State: dir + `\state`, Run: dir + `\run`, Gateway: programData + `\Discreet Gateway`}
+	return Places{Config: dir, State: dir + `\state`, Run: dir + `\run`, Gateway: programData + `\Discreet Gateway`, SettingsKey: settingsKey, PolicyKey: policyKey}
 }
 
 // DarwinPlaces are the ones on macOS.

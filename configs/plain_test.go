@@ -45,6 +45,7 @@ func plainOf(t *testing.T, text string) *Loaded {
 // TestS23SettingsArePlain fills every text of the settings and finds none of it in
 // what may be told, and the numbers, switches and words all there.
 func TestS23SettingsArePlain(t *testing.T) {
+	linuxPaths(t)
 	l := plainOf(t, canarySettings)
 	if len(l.Faults) > 0 {
 		t.Fatalf("the settings of the test have faults: %v", l.Faults)

@@ -151,6 +151,7 @@ func TestDefaults(t *testing.T) {
 // TestTypesFitTheTable finds a field without a key. A key without a field would
 // have stopped decode.
 func TestTypesFitTheTable(t *testing.T) {
+	linuxPaths(t)
 	for name, tt := range map[string]struct {
 		keys []key
 		out  any

@@ -250,7 +250,7 @@ func TestTripwireInScripts(t *testing.T) {
 // accounts that do not exist.
 func TestTripwireFalsePositives(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads all of /usr")
+		t.Skip("short: reads all of /usr")
 	}
 	firsts := strings.Fields("maria jonas peter lena thomas anna lukas sophie david julia martin laura stefan nina paul clara felix emma simon olga")
 	lasts := strings.Fields("rossi lindqvist okafor hartmann dupont novak jansen silva kowalski meier")

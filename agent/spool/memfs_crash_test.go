@@ -11,7 +11,7 @@ import (
 func (m *memFS) crash(r *rand.Rand, keep float64) {
 	for _, path := range slices.Sorted(maps.Keys(m.dirs)) { // a seed gives one run
 		d := m.dirs[path]
-		if path == "/" {
+		if path == rootDir {
 			continue
 		}
 		if !d.exists && r.Float64() >= keep {
@@ -71,7 +71,7 @@ func (m *memFS) clone() *memFS {
 	c := newMemFS()
 	c.free = m.free
 	for path, d := range m.dirs {
-		if path == "/" {
+		if path == rootDir {
 			continue
 		}
 		cd := &memDir{fs: c, path: path, exists: d.exists, names: map[string]*memFile{}, durable: map[string]*memFile{}}

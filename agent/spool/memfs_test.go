@@ -65,7 +65,7 @@ type memWrite struct {
 
 func newMemFS() *memFS {
 	m := &memFS{dirs: map[string]*memDir{}, free: -1, fuse: -1}
-	m.dirs["/"] = &memDir{fs: m, path: "/", exists: true}
+	m.dirs[rootDir] = &memDir{fs: m, path: rootDir, exists: true}
 	return m
 }
 

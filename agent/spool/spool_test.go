@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -17,7 +18,11 @@ var (
 	stampB = &privacy.Stamp{Digest: [32]byte{2}, Levels: "schema=1\nusername=drop\n"}
 )
 
-const testDir = "/var/spool"
+// The folders of these tests, as this system writes them.
+var (
+	rootDir = filepath.FromSlash("/")
+	testDir = filepath.FromSlash("/var/spool")
+)
 
 func memOptions(m *memFS) Options {
 	return Options{Dir: testDir, FS: m, SegmentBytes: 4 << 10, MaxBytes: 1 << 20}
@@ -25,8 +30,8 @@ func memOptions(m *memFS) Options {
 
 func newTestFS() *memFS {
 	m := newMemFS()
-	m.Mkdir("/var")
-	m.SyncDir("/")
+	m.Mkdir(filepath.Dir(testDir))
+	m.SyncDir(rootDir)
 	return m
 }
 

@@ -144,6 +144,9 @@ func TestProxy(t *testing.T) {
 		{name: "gateway not reached", target: "127.0.0.1:1", want: ReasonProxy},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "credentials open to all" && os.PathSeparator == '\\' {
+				t.Skip("Windows: modes do not tell who may read the file of the proxy's password; the access list of its folder does, which the installer sets")
+			}
 			p, _ := newPair(t, nil)
 			target := tt.target
 			if target == "" {

@@ -334,7 +334,7 @@ func TestHerd(t *testing.T) {
 // TestThirtyDays lets the gateway restart at random for a month.
 func TestThirtyDays(t *testing.T) {
 	if testing.Short() {
-		t.Skip("short")
+		t.Skip("short: a month")
 	}
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 4))

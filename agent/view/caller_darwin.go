@@ -19,7 +19,7 @@ func callerOf(c net.Conn) Caller {
 	}
 	_ = raw.Control(func(fd uintptr) {
 		if cred, err := unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED); err == nil {
-			who = Caller{cred.Uid, true}
+			who = Caller{UID: cred.Uid, Known: true}
 		}
 	})
 	return who

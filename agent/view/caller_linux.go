@@ -20,7 +20,7 @@ func callerOf(c net.Conn) Caller {
 	}
 	_ = raw.Control(func(fd uintptr) {
 		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			who = Caller{cred.Uid, true}
+			who = Caller{UID: cred.Uid, Known: true}
 		}
 	})
 	return who

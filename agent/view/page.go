@@ -74,6 +74,7 @@ type Last struct {
 type Whoami struct {
 	Account  string   `json:"account"`
 	UID      uint32   `json:"uid"`
+	ID       string   `json:"id"`          // how the system numbers the account: its uid, its SID
 	Level    string   `json:"level"`       // of username
 	InData   string   `json:"in_the_data"` // what leaves for the name; "" where nothing does
 	Pseudo   []string `json:"pseudonyms"`  // under the key in force, whatever the level

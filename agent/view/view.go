@@ -1,5 +1,5 @@
 // Package view is what people on the device may ask the running agent: a Unix
-// socket, no port. Each connection carries one JSON request and one JSON answer,
+// socket, on Windows a named pipe, no port. Each connection carries one JSON request and one JSON answer,
 // or a row of them, one a line. The system says who calls; what is personal goes
 // to that person alone. It also holds the words in which people are told what
 // leaves, in their language.
@@ -14,15 +14,16 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
+	"strconv"
 	"sync"
-	"syscall"
 	"time"
 )
 
 // ErrNotRunning says that no agent answers.
 var ErrNotRunning = errors.New("the agent is not running here; hint: discreet-agent service start, or discreet-agent run")
+
+// ErrImpostor says that a program of another account took the agent's place.
+var ErrImpostor = errors.New("what answers here is not the agent: it belongs to another account; hint: tell IT")
 
 // What an agent may answer instead of what was asked. The text that comes with
 // it says more.
@@ -36,7 +37,6 @@ var (
 var errorKinds = map[string]error{"forbidden": ErrForbidden, "permission": ErrPermission, "usage": ErrUsage}
 
 const (
-	socketName  = "agent.sock"
 	maxRequest  = 4 << 10
 	maxAnswer   = 8 << 20
 	maxCallers  = 32
@@ -55,14 +55,24 @@ type Request struct {
 }
 
 // Caller is who asks, as the system says. Where the system does not say, Known
-// is false.
+// is false. Windows tells a SID and no UID.
 type Caller struct {
 	UID   uint32
+	SID   string
+	Admin bool // on Windows: the system itself, or an administrator with her rights on
 	Known bool
 }
 
-// Root reports whether the caller is the superuser.
-func (c Caller) Root() bool { return c.Known && c.UID == 0 }
+// Root reports whether the caller is the superuser, or the like on Windows.
+func (c Caller) Root() bool { return c.Known && (c.Admin || c.SID == "" && c.UID == 0) }
+
+// ID returns how the system and its collectors number the caller.
+func (c Caller) ID() string {
+	if c.SID != "" {
+		return c.SID
+	}
+	return strconv.FormatUint(uint64(c.UID), 10)
+}
 
 // Reply answers one request. Its context ends when the caller goes away or the
 // agent stops. A Stream as the result is run, and each thing that it sends
@@ -82,28 +92,13 @@ type answer struct {
 // Server answers requests. Use Listen.
 type Server struct{ l net.Listener }
 
-// Listen opens the socket in dir, which it makes if need be. A socket left by an
-// agent that is gone is replaced; that of a living one is an error.
+// Listen opens the socket in dir, which it makes if need be; on Windows the pipe
+// that goes by dir. A socket left by an agent that is gone is replaced; that of a
+// living one is an error.
 func Listen(dir string) (*Server, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make run folder: %w", err)
-	}
-	name := filepath.Join(dir, socketName)
-	if c, err := net.DialTimeout("unix", name, time.Second); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("another agent answers at %s", name)
-	}
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("remove stale socket: %w", err)
-	}
-	l, err := net.Listen("unix", name)
+	l, err := listen(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open socket: %w", err)
-	}
-	// Anybody on the device may ask: what is personal depends on who does.
-	if err := os.Chmod(name, 0o666); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("open socket to people: %w", err)
+		return nil, err
 	}
 	return &Server{l}, nil
 }
@@ -282,17 +277,19 @@ func Follow(ctx context.Context, dir string, q Request, show func(json.RawMessag
 
 // call opens a connection and sends q.
 func call(dir string, q Request) (net.Conn, error) {
-	c, err := net.DialTimeout("unix", filepath.Join(dir, socketName), callTimeout)
-	if err != nil {
-		if errors.Is(err, fs.ErrPermission) {
-			return nil, fmt.Errorf("ask the agent: %w", fs.ErrPermission)
-		}
+	c, err := reach(dir)
+	switch {
+	case errors.Is(err, ErrImpostor):
+		return nil, err
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("ask the agent: %w", fs.ErrPermission)
+	case err != nil:
 		return nil, ErrNotRunning
 	}
 	_ = c.SetDeadline(time.Now().Add(callTimeout))
 	// An agent that refuses a caller answers and hangs up before it reads: the
 	// answer is there all the same.
-	if err := json.NewEncoder(c).Encode(q); err != nil && !errors.Is(err, syscall.EPIPE) {
+	if err := json.NewEncoder(c).Encode(q); err != nil && !hungUp(err) {
 		c.Close()
 		return nil, fmt.Errorf("ask the agent: %w", err)
 	}

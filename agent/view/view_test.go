@@ -3,10 +3,8 @@ package view
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -49,27 +47,12 @@ func TestAskWithoutAgent(t *testing.T) {
 }
 
 func TestListenTwice(t *testing.T) {
+	if os.Getenv("DISCREET_WINE") != "" {
+		t.Skip("Wine 8.0: it takes no notice of FILE_FLAG_FIRST_PIPE_INSTANCE, which keeps a second agent, or an impostor, off the name")
+	}
 	dir := serveIn(t, func(context.Context, Caller, Request) (any, error) { return nil, nil })
 	if _, err := Listen(dir); err == nil {
 		t.Error("Listen beside a living agent succeeded; want an error")
-	}
-}
-
-func TestListenReplacesStaleSocket(t *testing.T) {
-	dir := t.TempDir()
-	l, err := net.Listen("unix", filepath.Join(dir, socketName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	l.Close()
-	s, err := Listen(dir)
-	if err != nil {
-		t.Fatalf("Listen over a stale socket = %v; want it replaced", err)
-	}
-	s.l.Close()
-	if _, err := os.Stat(filepath.Join(dir, socketName)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the socket stays after the agent has stopped: %v", err)
 	}
 }
 
@@ -79,7 +62,7 @@ func TestGarbageRequests(t *testing.T) {
 		return nil, nil
 	})
 	for _, garbage := range []string{"\n", "{\n", "[1,2]\n", string(make([]byte, 2*maxRequest))} {
-		c, err := net.Dial("unix", filepath.Join(dir, socketName))
+		c, err := reach(dir)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -155,7 +155,7 @@ func printWhoami(w io.Writer, me view.Whoami, l view.Lang) {
 		}
 		return "whoami.none"
 	}
-	row("whoami.account", fmt.Sprintf("%s (uid %d)", me.Account, me.UID))
+	row("whoami.account", fmt.Sprintf("%s (%s)", me.Account, numbered(me.ID)))
 	row("whoami.name", or(me.InData, missing(me.Level)))
 	row("whoami.pseudonym", or(strings.Join(me.Pseudo, ", "), "whoami.nokey"))
 	if me.UPN.Known {
@@ -169,4 +169,12 @@ func printWhoami(w io.Writer, me view.Whoami, l view.Lang) {
 	row("whoami.device", or(me.Device, "whoami.unenrolled"))
 	row("who.contact", or(me.Contact, "who.unsaid"))
 	fmt.Fprintln(w, l.Text("rights.whoami"))
+}
+
+// numbered says how the system numbers an account, in the system's own words.
+func numbered(id string) string {
+	if strings.HasPrefix(id, "S-") {
+		return id
+	}
+	return "uid " + id
 }

@@ -5,6 +5,8 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: idle time that the session helper reads: X11 screen saver alarms, or the
+// Wayland idle protocol, or logind.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 // newNames returns what names accounts. One goroutine at a time calls it: the

@@ -12,6 +12,8 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: socket programs in the kernel with tcp_info, else inet_diag, else
+// gopsutil.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_EBPF, eventv1.Rung_RUNG_NETLINK, eventv1.Rung_RUNG_GOPSUTIL}
 
 func open(rung eventv1.Rung, env collectors.Env) (source, error) {

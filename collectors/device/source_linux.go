@@ -14,6 +14,7 @@ import (
 	privacyv1 "github.com/discreet-agent/discreet/proto/privacy/v1"
 )
 
+// rungs: /proc, /sys and os-release.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 // maxFile bounds a file that is read; /proc/cpuinfo of a large server is the

@@ -10,6 +10,8 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: socket programs in the kernel that see DNS, TLS and QUIC hellos, else a
+// packet socket.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_EBPF, eventv1.Rung_RUNG_PACKET}
 
 func open(rung eventv1.Rung, env collectors.Env) (source, error) {

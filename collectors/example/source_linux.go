@@ -11,6 +11,7 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: the time zone database.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 const path = "/usr/share/zoneinfo/tzdata.zi"

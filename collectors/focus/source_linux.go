@@ -6,6 +6,8 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: the window in front, as the session helper reads it from X11 or from the
+// compositor.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 // people names accounts and their programs. One goroutine at a time uses it: the

@@ -18,6 +18,7 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: logind by its folder and its bus, else utmp.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 // maxFile bounds a file that is read.

@@ -13,6 +13,8 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: tracepoints in the kernel, else the process connector, else /proc each
+// second, else gopsutil.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_EBPF, eventv1.Rung_RUNG_NETLINK, eventv1.Rung_RUNG_POLL, eventv1.Rung_RUNG_GOPSUTIL}
 
 func open(rung eventv1.Rung, env collectors.Env) (source, error) {

@@ -12,6 +12,7 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: the databases of dpkg and rpm, and menu entries.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 const (

@@ -1,6 +1,6 @@
 // Command gen writes the documents that follow from the schema, the table of
 // classes and the table of settings: docs/DATA.md, docs/configuration.md,
-// docs/words.md and the JSON Schemas of both settings files. It fails where a key
+// docs/words.md, docs/platforms.md and the JSON Schemas of both settings files. It fails where a key
 // or a level has no words in a language. Run it from the top of the tree.
 //
 //	go run ./docs/gen            # writes the documents
@@ -41,7 +41,12 @@ func run(release bool) error {
 	if err != nil {
 		return err
 	}
+	platforms, err := platformsPage()
+	if err != nil {
+		return err
+	}
 	files := map[string][]byte{
+		"docs/platforms.md":           platforms,
 		"docs/words.md":               words,
 		"docs/DATA.md":                dataPage(eventv1.File_event_v1_event_proto, said),
 		"docs/configuration.md":       settingsPage(),
