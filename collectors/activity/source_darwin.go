@@ -5,6 +5,8 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: idle time of the input system, which the session helper asks for, and
+// whether the session is locked.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 // newNames returns what names accounts. One goroutine at a time calls it.

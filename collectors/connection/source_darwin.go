@@ -8,6 +8,8 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: the kernel's lists of TCP and UDP sockets by sysctl every ten seconds;
+// without bytes and outcomes.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_POLL}
 
 func open(rung eventv1.Rung, env collectors.Env) (source, error) {

@@ -10,6 +10,7 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: sysctl.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 // describe asks sysctl(3). The serial number stands only in the I/O registry,

@@ -7,6 +7,7 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: the application in front, which the session helper asks NSWorkspace for.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 // people names accounts and their programs. One goroutine at a time uses it.

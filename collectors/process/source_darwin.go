@@ -10,6 +10,8 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: the kernel's list by sysctl every five seconds, ends by kqueue, paths by
+// libproc.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_POLL}
 
 func open(rung eventv1.Rung, env collectors.Env) (source, error) {
