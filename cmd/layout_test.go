@@ -72,7 +72,7 @@ var onlyIn = map[string][]string{
 	"github.com/quic-go/quic-go":                    {"cmd/capture"},
 	"github.com/godbus/dbus":                        {"agent/session", "collectors/bus", "collectors/logon", "collectors/wifi"},
 	"github.com/cilium/ebpf":                        {"collectors"},
-	"github.com/ebitengine/purego":                  {"agent/session", "collectors/libproc", "collectors/wifi"},
+	"github.com/ebitengine/purego":                  {"agent/session", "collectors/device", "collectors/libproc", "collectors/wifi"},
 	"github.com/klauspost/compress":                 {"agent/uplink", "gateway/ingest"},
 	"google.golang.org/grpc":                        {"proto", "agent/uplink", "agent/identity", "gateway", "cmd/gateway"},
 	"google.golang.org/protobuf/encoding":           {"cmd/gateway", "privacy", "proto/gen", "gateway", "agent/uplink"},
