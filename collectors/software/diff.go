@@ -12,7 +12,7 @@ import (
 
 // pkg is one installed package.
 type pkg struct {
-	source  string // dpkg, rpm, desktop, receipt, application
+	source  string // dpkg, rpm, desktop, msi, uninstall, receipt, application
 	name    string
 	version string
 	vendor  string
