@@ -57,6 +57,23 @@ const (
 	etherIPv6 = 0x86dd
 )
 
+// linkHead tells IPv4 from IPv6 behind a link's header.
+func linkHead(link uint32) []step {
+	if link == etherSize {
+		return []step{
+			do("", bpf.LoadAbsolute{Off: 12, Size: 2}),
+			jump(bpf.JumpEqual, etherIPv4, "v4", ""),
+			jump(bpf.JumpEqual, etherIPv6, "v6", "none"),
+		}
+	}
+	return []step{
+		do("", bpf.LoadAbsolute{Off: link, Size: 1}),
+		do("", bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4}),
+		jump(bpf.JumpEqual, 4, "v4", ""),
+		jump(bpf.JumpEqual, 6, "v6", "none"),
+	}
+}
+
 // linkFilter is the classic BPF program for a device that hands out whole frames
 // and does not say which way they go (bpf(4)): link is the length of the link's
 // header, 14 for Ethernet, 4 for one that only names the family. It lets through
@@ -66,22 +83,7 @@ func linkFilter(link uint32) ([]bpf.RawInstruction, error) {
 	half := func(off uint32) bpf.Instruction { return bpf.LoadIndirect{Off: link + off, Size: 2} }
 	octet := func(off uint32) bpf.Instruction { return bpf.LoadIndirect{Off: link + off, Size: 1} }
 	equal, more := bpf.JumpEqual, bpf.JumpGreaterOrEqual
-	var head []step
-	if link == etherSize {
-		head = []step{
-			do("", bpf.LoadAbsolute{Off: 12, Size: 2}),
-			jump(equal, etherIPv4, "v4", ""),
-			jump(equal, etherIPv6, "v6", "none"),
-		}
-	} else {
-		head = []step{
-			do("", bpf.LoadAbsolute{Off: link, Size: 1}),
-			do("", bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4}),
-			jump(equal, 4, "v4", ""),
-			jump(equal, 6, "v6", "none"),
-		}
-	}
-	return assemble(append(head, []step{
+	return assemble(append(linkHead(link), []step{
 		do("v4", bpf.LoadAbsolute{Off: link + 6, Size: 2}),
 		jump(bpf.JumpBitsSet, 0x3fff, "none", ""),
 		do("", bpf.LoadMemShift{Off: link}), // X is the length of the IP header

@@ -10,10 +10,22 @@ import (
 // TLS and QUIC the first messages. Offset 0 is the IP header. What loopback
 // carries is seen twice; the direction tells which one counts.
 func filter() ([]unix.SockFilter, error) {
+	raw, err := assemble(filterSteps())
+	if err != nil {
+		return nil, err
+	}
+	filter := make([]unix.SockFilter, len(raw))
+	for i, r := range raw {
+		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	return filter, nil
+}
+
+func filterSteps() []step {
 	half := func(off uint32) bpf.Instruction { return bpf.LoadIndirect{Off: off, Size: 2} }
 	octet := func(off uint32) bpf.Instruction { return bpf.LoadIndirect{Off: off, Size: 1} }
 	equal, more := bpf.JumpEqual, bpf.JumpGreaterOrEqual
-	raw, err := assemble([]step{
+	return []step{
 		do("", bpf.LoadExtension{Num: bpf.ExtProto}),
 		jump(equal, unix.ETH_P_IP, "v4", ""),
 		jump(equal, unix.ETH_P_IPV6, "v6", "none"),
@@ -61,13 +73,5 @@ func filter() ([]unix.SockFilter, error) {
 
 		do("none", bpf.RetConstant{Val: 0}),
 		do("all", bpf.RetConstant{Val: snap}),
-	})
-	if err != nil {
-		return nil, err
 	}
-	filter := make([]unix.SockFilter, len(raw))
-	for i, r := range raw {
-		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
-	}
-	return filter, nil
 }
