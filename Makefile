@@ -109,8 +109,8 @@ soak: build ## the slow ones with large counts
 size: build ## the size of the programs, stripped
 	@ls -l bin | awk 'NR>1 {printf "%-20s %.2f MiB\n", $$9, $$5/1048576}'
 
-packages: ## dist/packages: deb and rpm for amd64 and arm64, pkg for both, what fleet tools take, their sums and lists of parts; the same commit gives the same bytes
-	@packaging/build deb rpm pkg fleet
+packages: ## dist/packages: deb, rpm and msi for amd64 and arm64, pkg for both, what fleet tools take, their sums and lists of parts; the same commit gives the same bytes
+	@packaging/build deb rpm msi pkg fleet
 
 test-deb: ## as root: the life of the debs alone, from install to purge; what "make test" runs of test-packages
 	@VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/old deb

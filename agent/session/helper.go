@@ -23,6 +23,7 @@ type Options struct {
 	Every  time.Duration // how often sums are told; 0: 30 s
 	Retry  time.Duration // the first wait for a service that is not there; 0: 1 s
 	Rest   func()        // gives memory back, every few minutes; nil: nothing does
+	OnMain func(func())  // as Main gives it
 	// Service is the way to the service that started this helper; nil: the socket is
 	// asked for it. When it ends, so does the helper.
 	Service net.Conn
@@ -133,7 +134,7 @@ func (h *Helper) serve(ctx context.Context, c net.Conn, want Wants, wants <-chan
 	defer tick.Stop()
 	t := newTracker(want, h.o.Idle, awake)
 	if want != (Wants{}) {
-		d := &desk{ctx, h.o.Getenv, want, h.o.Idle, events}
+		d := &desk{ctx, h.o.Getenv, want, h.o.Idle, events, h.o.OnMain}
 		sources.Go(func() {
 			for _, run := range desktops(d) {
 				sources.Go(func() { h.keep(ctx, d, run) })

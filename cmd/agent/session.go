@@ -45,7 +45,10 @@ it waits for the service; on Windows the service starts it.`,
 			// Again when it has found its desktop and the service.
 			settled := time.AfterFunc(15*time.Second, shed)
 			defer settled.Stop()
-			return fail(exitFailure, session.NewHelper(o).Run(ctx))
+			return fail(exitFailure, session.Main(func(onMain func(func())) error {
+				o.OnMain = onMain
+				return session.NewHelper(o).Run(ctx)
+			}))
 		},
 	}
 	c.Flags().DurationVar(&o.Idle, "idle", 0, "after how long without input a person counts as away (0: the default)")

@@ -1,38 +1,31 @@
 package domain
 
 import (
-	"fmt"
-
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
-
-// step is an instruction of the filter. A jump names the steps where it leads;
-// "" is the next one.
-type step struct {
-	label    string
-	do       bpf.Instruction
-	yes, no  string
-	jump     bool
-	test     bpf.JumpTest
-	constant uint32
-}
-
-func do(label string, i bpf.Instruction) step { return step{label: label, do: i} }
-
-func jump(test bpf.JumpTest, constant uint32, yes, no string) step {
-	return step{jump: true, test: test, constant: constant, yes: yes, no: no}
-}
 
 // filter is the classic BPF program of the rung PACKET. It lets through what a
 // client of this machine sends and gets: DNS, and of what it sends to ports of
 // TLS and QUIC the first messages. Offset 0 is the IP header. What loopback
 // carries is seen twice; the direction tells which one counts.
 func filter() ([]unix.SockFilter, error) {
+	raw, err := assemble(filterSteps())
+	if err != nil {
+		return nil, err
+	}
+	filter := make([]unix.SockFilter, len(raw))
+	for i, r := range raw {
+		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	return filter, nil
+}
+
+func filterSteps() []step {
 	half := func(off uint32) bpf.Instruction { return bpf.LoadIndirect{Off: off, Size: 2} }
 	octet := func(off uint32) bpf.Instruction { return bpf.LoadIndirect{Off: off, Size: 1} }
 	equal, more := bpf.JumpEqual, bpf.JumpGreaterOrEqual
-	return assemble([]step{
+	return []step{
 		do("", bpf.LoadExtension{Num: bpf.ExtProto}),
 		jump(equal, unix.ETH_P_IP, "v4", ""),
 		jump(equal, unix.ETH_P_IPV6, "v6", "none"),
@@ -80,36 +73,5 @@ func filter() ([]unix.SockFilter, error) {
 
 		do("none", bpf.RetConstant{Val: 0}),
 		do("all", bpf.RetConstant{Val: snap}),
-	})
-}
-
-func assemble(steps []step) ([]unix.SockFilter, error) {
-	at := make(map[string]int)
-	for i, s := range steps {
-		if s.label != "" {
-			at[s.label] = i
-		}
 	}
-	out := make([]bpf.Instruction, len(steps))
-	for i, s := range steps {
-		out[i] = s.do
-		if s.jump {
-			skip := func(label string) uint8 { // only forward
-				if label == "" {
-					return 0
-				}
-				return uint8(at[label] - i - 1)
-			}
-			out[i] = bpf.JumpIf{Cond: s.test, Val: s.constant, SkipTrue: skip(s.yes), SkipFalse: skip(s.no)}
-		}
-	}
-	raw, err := bpf.Assemble(out)
-	if err != nil {
-		return nil, fmt.Errorf("make the filter: %w", err)
-	}
-	filter := make([]unix.SockFilter, len(raw))
-	for i, r := range raw {
-		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
-	}
-	return filter, nil
 }

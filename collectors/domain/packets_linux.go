@@ -15,9 +15,6 @@ import (
 	"github.com/discreet-agent/discreet/collectors/kernel"
 )
 
-// snap is how much of a packet is copied: all of it but for giant ones.
-const snap = 8 << 10
-
 // held is what the socket is asked to hold between two looks.
 const held = 4 << 20
 
