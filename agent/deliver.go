@@ -22,12 +22,19 @@ func (a *Agent) identityDir() string {
 // deliver sees to an identity, then empties the spool until ctx is done and what
 // is durable has been sent. Until there is an identity events wait in the spool.
 func (a *Agent) deliver(ctx context.Context) {
+	laid, err := identity.TakeLaidToken(a.identityDir())
+	if err != nil {
+		a.log.Warn("the installer's token was not taken", "err", err)
+	}
 	if a.boot.Gateway.Address == "" {
 		a.log.Warn("no gateway in the settings: events stay in the spool", "key", "gateway.address")
 		<-ctx.Done()
 		return
 	}
 	req := a.enrolRequest()
+	if laid != "" {
+		req.TokenFile = laid
+	}
 	id, err := identity.EnsureEnrolled(ctx, req, a.log)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -37,6 +44,9 @@ func (a *Agent) deliver(ctx context.Context) {
 		return
 	}
 	a.setIdentity(id)
+	if err := identity.ForgetLaidToken(a.identityDir()); err != nil {
+		a.log.Warn("a token is left", "err", err)
+	}
 	keeper := identity.NewKeeper(id, identity.Renewal{Address: req.Address, ServerName: req.ServerName, Dir: req.Dir, Dial: req.Dial},
 		func(id *identity.Identity) { a.setIdentity(id); a.uplink.Kick() }, a.log)
 	a.mu.Lock()
@@ -59,7 +69,7 @@ func (a *Agent) enrolRequest() identity.Request {
 	set := a.boot
 	return identity.Request{
 		Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: set.Gateway.TokenFile,
-		CAFile: set.Gateway.CAFile, Dir: a.identityDir(), AgentVersion: a.o.Version, AssetID: a.assetID,
+		CAFile: set.Gateway.CAFile, CAPin: set.Gateway.CAPin, Dir: a.identityDir(), AgentVersion: a.o.Version, AssetID: a.assetID,
 	}
 }
 
