@@ -85,6 +85,7 @@ type Agent struct {
 	pauses *pauses
 	sealed *sealedNames
 
+	changed  chan struct{}       // settings are to be read again
 	sessions collectors.Sessions // nil in a build without behaviour collectors
 	settled  chan struct{}       // closed once Ready has returned
 	called   *collectors.Names   // what one collector saw of whom programs call, for the others
@@ -131,6 +132,7 @@ func New(o Options) (*Agent, error) {
 	a.spool = sp
 	a.pauses = newPauses(set.StateDir)
 	a.sessions = newSessions(set.RunDir, o.Log)
+	a.changed = make(chan struct{}, 1)
 	a.called, a.settled = &collectors.Names{}, make(chan struct{})
 	a.pipe = newPipeline(o.Log, sp, time.Now)
 	a.pipe.identified = a.keepIdentities
@@ -191,13 +193,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		return nil
 	})
-	changed := make(chan struct{}, 1)
-	watching := begin(ctx, func(ctx context.Context) error { a.watch(ctx, changed); return nil })
+	watching := begin(ctx, func(ctx context.Context) error { a.watch(ctx); return nil })
 	if a.o.Ready != nil {
 		a.o.Ready()
 	}
 	close(a.settled)
-	a.work(ctx, changed)
+	a.work(ctx)
 
 	for _, s := range a.sups {
 		s.halt()
@@ -229,14 +230,17 @@ func (p part) end() error {
 	return <-p.done
 }
 
-// watch tells changed whenever a file of the settings has changed.
-func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
-	err := a.loader.Watch(ctx, func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	})
+// Reload has the settings read again, soon. Changes are seen without it.
+func (a *Agent) Reload() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+// watch has the settings read again whenever a file of them has changed.
+func (a *Agent) watch(ctx context.Context) {
+	err := a.loader.Watch(ctx, a.Reload)
 	if err != nil {
 		a.log.Error("settings are not watched", "err", err)
 	}
@@ -244,7 +248,7 @@ func (a *Agent) watch(ctx context.Context, changed chan<- struct{}) {
 
 // work applies new settings as they come and sends the agent's account of
 // itself, until ctx is done.
-func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
+func (a *Agent) work(ctx context.Context) {
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
 	settled := time.NewTimer(settledAfter)
@@ -259,7 +263,7 @@ func (a *Agent) work(ctx context.Context, changed <-chan struct{}) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-changed:
+		case <-a.changed:
 			a.apply(ctx, a.load())
 			quiet.follow(a.loaded.Settings.Privacy.Quiet)
 			turn.Reset(a.epochTimer(time.Now()))

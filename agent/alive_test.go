@@ -44,9 +44,9 @@ func TestAliveOnlyWhileThePipelineMoves(t *testing.T) {
 		}
 		defer a.Close()
 		a.refilter(a.loaded, nextEpoch(a.loaded, "", time.Now()))
-		changed, done := make(chan struct{}), make(chan struct{})
+		done := make(chan struct{})
 		ctx, stop := context.WithCancel(t.Context())
-		go func() { defer close(done); a.work(ctx, changed) }()
+		go func() { defer close(done); a.work(ctx) }()
 		time.Sleep(12 * time.Minute)
 		synctest.Wait()
 		if alive != 2 {

@@ -158,12 +158,12 @@ func newQuietWorld(t *testing.T, settings, place string) *quietWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.agent = a
+	w.agent, a.changed = a, w.changed
 	a.local = func() time.Time { return time.Now().In(w.place.Load()) }
 	ctx, stop := context.WithCancel(t.Context())
 	a.apply(ctx, a.loaded)
 	worked := make(chan struct{})
-	go func() { defer close(worked); a.work(ctx, w.changed) }()
+	go func() { defer close(worked); a.work(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		<-worked

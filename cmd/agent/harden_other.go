@@ -1,7 +1,9 @@
-//go:build !linux && !darwin
+//go:build !linux && !darwin && !windows
 
 package main
 
-// harden has nothing to do here yet. Windows keeps crash dumps of programs only
-// where an administrator asked for them.
+// prepare has nothing to do here.
+func prepare() {}
+
+// harden has nothing to do here.
 func harden() {}

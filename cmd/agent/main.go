@@ -15,6 +15,7 @@ import (
 var version = "0.0.0-dev"
 
 func main() {
+	prepare()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(Main(ctx))

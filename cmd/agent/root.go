@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/discreet-agent/discreet/agent"
 	"github.com/discreet-agent/discreet/configs"
 )
 
@@ -54,6 +56,37 @@ type shared struct {
 	lang   string
 	json   bool
 	set    []string
+
+	// What a service manager wants to know and to steer; nil without one.
+	watch *watched
+}
+
+// watched is an agent that a service manager looks after.
+type watched struct {
+	state   func(string)                     // hears the states of notify
+	log     func(slog.Handler) slog.Handler  // what else hears the log
+	started func(*agent.Agent, *slog.Logger) // hears of the agent before it runs
+}
+
+// notify tells whoever looks after the agent how it is.
+func (s *shared) notify(state string) {
+	if s.watch != nil {
+		s.watch.state(state)
+	}
+	notify(state)
+}
+
+func (s *shared) logTo(h slog.Handler) slog.Handler {
+	if s.watch != nil {
+		return s.watch.log(h)
+	}
+	return h
+}
+
+func (s *shared) started(a *agent.Agent, log *slog.Logger) {
+	if s.watch != nil {
+		s.watch.started(a, log)
+	}
 }
 
 // paths returns where the settings lie.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,12 @@ import (
 type runFlags struct {
 	linger    time.Duration
 	reconnect time.Duration
+	service   bool // the service manager of Windows says so in the image path
 }
+
+// stopGrace bounds how long a stop may take: collectors, spool, then what can
+// still be sent.
+const stopGrace = 20 * time.Second
 
 func runCommand(s *shared) *cobra.Command {
 	var f runFlags
@@ -36,13 +42,14 @@ func runCommand(s *shared) *cobra.Command {
 			harden()
 			oneCore()
 			run := func(ctx context.Context) error { return s.run(ctx, f) }
-			if service.Interactive() {
+			if !f.asService() {
 				return run(c.Context())
 			}
-			return runService(c.Context(), run)
+			return s.runService(c.Context(), run)
 		},
 	}
 	c.Flags().StringArrayVar(&s.set, "set", nil, "an operational setting for this run, KEY=VALUE (never one under privacy)")
+	serviceFlag(c, &f)
 	c.Flags().DurationVar(&f.linger, "linger", 0, "how long a batch waits to fill (0: not at all)")
 	c.Flags().DurationVar(&f.reconnect, "first-reconnect", 0, "the most that a first reconnect waits (0: the default)")
 	return c
@@ -76,7 +83,7 @@ func (s *shared) run(ctx context.Context, f runFlags) error {
 	uplink.Quiet()
 	debug.SetGCPercent(startGC)
 	level := &slog.LevelVar{}
-	recent := agent.NewRecent(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	recent := agent.NewRecent(s.logTo(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	log := slog.New(recent)
 	a, err := agent.New(agent.Options{
 		Version: version, Paths: s.paths(), LastGoodDir: s.lastGoodDir(), Log: log, Recent: recent, Overrides: overrides,
@@ -89,14 +96,15 @@ func (s *shared) run(ctx context.Context, f runFlags) error {
 			}
 			shed()
 			log.Info("agent started", "version", version, "pid", os.Getpid())
-			notify(stateReady)
+			s.notify(stateReady)
 		},
-		Alive: func() { notify(stateAlive) },
+		Alive: func() { s.notify(stateAlive) },
 	})
 	if err != nil {
 		return fail(exitFailure, err)
 	}
-	stopping := context.AfterFunc(ctx, func() { notify(stateStopping) })
+	s.started(a, log)
+	stopping := context.AfterFunc(ctx, func() { s.notify(stateStopping) })
 	defer stopping()
 	return fail(exitFailure, a.Run(ctx))
 }
@@ -116,53 +124,11 @@ func (s *shared) lastGoodDir() string {
 	return filepath.Join(l.Settings.StateDir, "last-good")
 }
 
-// program lets the system's service manager drive run.
-type program struct {
-	ctx  context.Context
-	stop context.CancelFunc
-	run  func(context.Context) error
-	done chan error
-}
-
-func runService(ctx context.Context, run func(context.Context) error) error {
-	p := &program{run: run, done: make(chan error, 1)}
-	p.ctx, p.stop = context.WithCancel(ctx)
-	svc, err := service.New(p, serviceConfig(""))
-	if err != nil {
-		return fail(exitFailure, err)
-	}
-	return fail(exitFailure, svc.Run())
-}
-
-// Start must return at once: Windows gives a service little time to start.
-func (p *program) Start(svc service.Service) error {
-	go func() {
-		err := p.run(p.ctx)
-		p.done <- err
-		if p.ctx.Err() == nil { // it ended by itself: let the manager see it
-			fmt.Fprintln(os.Stderr, "discreet-agent:", err)
-			_ = svc.Stop()
-			os.Exit(exitFailure)
-		}
-	}()
-	return nil
-}
-
-// stopGrace bounds how long a stop may take: collectors, spool, then what can
-// still be sent.
-const stopGrace = 20 * time.Second
-
-func (p *program) Stop(service.Service) error {
-	p.stop()
-	select {
-	case <-p.done:
-	case <-time.After(stopGrace):
-	}
-	return nil
-}
+// serviceName is how service managers know the agent.
+const serviceName = "discreet-agent"
 
 func serviceConfig(config string) *service.Config {
-	args := []string{"run"}
+	args := slices.Clone(serviceCommandLine)
 	if config != "" {
 		args = append(args, "--config", config)
 	}
