@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows test-msi deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -31,7 +31,7 @@ build-nobehaviour: ## bin/discreet-agent-nobehaviour: focus, activity and logon 
 demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends it by itself
 	@$(GO) run ./cmd/demo
 
-test: deps check race e2e vm test-windows ## all that CI runs
+test: deps check race e2e vm test-windows test-msi ## all that CI runs
 	$(MAKE) mutation MUTANTS=40
 	@echo "make test: all targets passed"
 
@@ -105,14 +105,21 @@ soak: build ## the slow ones with large counts
 size: build ## the size of the programs, stripped
 	@ls -l bin | awk 'NR>1 {printf "%-20s %.2f MiB\n", $$9, $$5/1048576}'
 
-packages: ## dist/packages: deb and rpm for amd64 and arm64, pkg for both, their sums and lists of parts; the same commit gives the same bytes
-	@packaging/build deb rpm pkg
+packages: ## dist/packages: deb, rpm and msi for amd64 and arm64, pkg for both, their sums and lists of parts; the same commit gives the same bytes
+	@packaging/build deb rpm msi pkg
 
 test-packages: ## as root: deb and rpm installed, upgraded, removed in a Debian container that boots systemd
 	@VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/old deb rpm
 	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/new deb rpm
 	@packaging/boot packaging/lifecycle dist/test/old dist/test/new
 	@packaging/boot packaging/lifecycle-rpm dist/test/old dist/test/new
+
+test-msi: ## the MSI under Wine: installed, enrolled at a real gateway, upgraded, removed; nothing is left, no log holds a token
+	@if ! command -v wixl >/dev/null && [ "$(CI)" != true ]; then echo "skipped, the MSI: wixl is not here; hint: make deps"; exit 0; fi; \
+	mkdir -p bin && $(BUILD) -o bin/discreet-gateway ./cmd/gateway && \
+	VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/msi-old msi && \
+	VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/msi-new msi && \
+	GATEWAY_PROGRAM=$(CURDIR)/bin/discreet-gateway $(GO) run ./.ci/wine with packaging/lifecycle-msi dist/test/msi-old dist/test/msi-new
 
 deps: ## what the tests need beside Go: installed where root, else named
 	@.ci/deps
