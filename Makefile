@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows test-msi deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows test-msi deps clean bench-fleet admx-schema
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -49,9 +49,10 @@ lint:
 rules: ## import rules, folders, sizes of files and functions, no printing of events
 	$(GO) test -count=1 ./cmd
 
-generate: ## the schema's code, the filter, the sample settings, docs/DATA.md and docs/configuration.md
+generate: ## the schema's code, the filter, the sample settings, what fleet tools take, docs/DATA.md and docs/configuration.md
 	$(GO) run ./proto/gen/protos
 	$(GO) generate ./configs
+	$(GO) run ./packaging/fleet/gen
 	$(GO) run ./docs/gen
 
 test-windows: ## the tests of Windows under Wine, with small counts; docs/platforms.md says what Wine cannot do
@@ -93,6 +94,9 @@ bench-capture: build ## as root: what the sources of Linux see and cost, beside 
 bench-footprint: build ## as root: what agents of several settings, the helper and the peers take at rest; SPAN=2m for less than 10 minutes
 	$(GO) run ./cmd/capture -bin bin -only footprint -span $(or $(SPAN),10m)
 
+bench-fleet: build ## 100 agents at one gateway, one file dropped on each: how long until the gateway knows that all follow (FLEET=100)
+	DISCREET_FLEET=$(or $(FLEET),100) $(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run TestFleetFollows -v ./cmd/e2e
+
 fuzz: ## every fuzz test for FUZZTIME (default 10s)
 	@.ci/fuzz $${FUZZTIME:-10s}
 
@@ -120,6 +124,9 @@ test-msi: ## the MSI under Wine: installed, enrolled at a real gateway, upgraded
 	VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/msi-old msi && \
 	VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/msi-new msi && \
 	GATEWAY_PROGRAM=$(CURDIR)/bin/discreet-gateway $(GO) run ./.ci/wine with packaging/lifecycle-msi dist/test/msi-old dist/test/msi-new
+
+admx-schema: ## XSD=folder with Microsoft's PolicyDefinitionFiles.xsd, which is not ours to ship: asks it about the templates
+	@packaging/admx-schema "$(XSD)"
 
 deps: ## what the tests need beside Go: installed where root, else named
 	@.ci/deps

@@ -142,7 +142,7 @@ func TestRegistryLayers(t *testing.T) {
 	if len(d.Outvoted) != 2 || d.Outvoted[0] != (Outvoted{privacy.Drop, layerConfD, settingsKey + `\privacy`}) || d.Outvoted[1].Layer != layerFile {
 		t.Errorf("username outvotes %v; want the install's drop, then the file's", d.Outvoted)
 	}
-	if d := decision(t, l, "upn"); d.Outvoted[0].Layer != layerConfD || d.Outvoted[0].Source != "/c/conf.d/1.yaml:1" {
+	if d := decision(t, l, "upn"); d.Outvoted[0].Layer != layerConfD || slashed(d.Outvoted[0].Source) != "/c/conf.d/1.yaml:1" {
 		t.Errorf("upn outvotes %v; want conf.d over what was chosen at install", d.Outvoted)
 	}
 	e, err := l.Explain("username")
