@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/discreet-agent/discreet/agent/identity"
+	"github.com/discreet-agent/discreet/configs"
 	uplinkv1 "github.com/discreet-agent/discreet/proto/uplink/v1"
 )
 
@@ -26,9 +27,7 @@ func (a *Agent) deliver(ctx context.Context) {
 	if err != nil {
 		a.log.Warn("the installer's token was not taken", "err", err)
 	}
-	if a.boot.Gateway.Address == "" {
-		a.log.Warn("no gateway in the settings: events stay in the spool", "key", "gateway.address")
-		<-ctx.Done()
+	if !a.awaitGateway(ctx) {
 		return
 	}
 	req := a.enrolRequest()
@@ -62,6 +61,33 @@ func (a *Agent) deliver(ctx context.Context) {
 		a.log.Error("uplink ended", "err", err)
 	}
 	renewing.Wait()
+}
+
+// awaitGateway waits until the settings name a gateway, and reports whether they do:
+// a policy may come to a device long after the package.
+func (a *Agent) awaitGateway(ctx context.Context) bool {
+	if !a.unnamed {
+		return true
+	}
+	a.log.Warn("no gateway in the settings: events stay in the spool", "key", "gateway.address")
+	select {
+	case <-ctx.Done():
+		return false
+	case <-a.named:
+	}
+	g := a.boot.Gateway
+	a.uplink.Aim(g.Address, g.Name, g.Proxy, g.ProxyCredentialsFile)
+	return true
+}
+
+// nameGateway takes the gateway over that settings name, where those of the start
+// named none.
+func (a *Agent) nameGateway(now configs.Uplink) {
+	if a.boot.Gateway.Address != "" || now.Address == "" {
+		return
+	}
+	a.boot.Gateway = now
+	close(a.named)
 }
 
 // enrolRequest is what the settings say of enrolment.
