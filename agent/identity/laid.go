@@ -12,13 +12,6 @@ import (
 // identity, which nobody else can read.
 func laidFile(dir string) string { return filepath.Join(dir, "token") }
 
-func ifThere(file string) string {
-	if _, err := os.Stat(file); err != nil {
-		return ""
-	}
-	return file
-}
-
 // ForgetLaidToken deletes a token that came with an installer to a device that is
 // enrolled already: it might let another one enrol.
 func ForgetLaidToken(dir string) error {

@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/windows/registry"
@@ -51,4 +52,12 @@ func takeToken(path, dir string) (file string, err error) {
 		return ifThere(file), fmt.Errorf("wipe the token in HKLM\\%s: %w", path, err)
 	}
 	return ifThere(file), nil
+}
+
+// ifThere returns a file that is there, else "".
+func ifThere(file string) string {
+	if _, err := os.Stat(file); err != nil {
+		return ""
+	}
+	return file
 }
