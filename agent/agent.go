@@ -169,7 +169,7 @@ func lingerOf(asked time.Duration) time.Duration {
 func (a *Agent) load() *configs.Loaded {
 	l := a.loader.Load()
 	for _, f := range l.Faults {
-		a.log.Error("settings refused", "place", fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col), "key", f.Key, "wrong", f.Text)
+		a.log.Error("settings refused", "place", f.Place(), "key", f.Key, "wrong", f.Text)
 	}
 	if a.o.Level != nil {
 		a.o.Level(l.Settings.Log.Level)

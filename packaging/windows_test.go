@@ -130,7 +130,7 @@ func sequence(t *testing.T, msi string) {
 	}
 	for _, want := range [][2]string{
 		{"FindRelatedProducts", "LaunchConditions"}, {"AppSearch", "Keep_GATEWAY"}, {"Keep_GATEWAY", "CostFinalize"},
-		{"CostFinalize", "WIPE00"}, {"WIPE00", "RemoveFiles"}, {"StopServices", "InstallFiles"}, {"RemoveRegistryValues", "WriteRegistryValues"},
+		{"LaunchConditions", "KeepWIPE00"}, {"KeepWIPE10", "WIPE00"}, {"WIPE10", "CostInitialize"}, {"CostInitialize", "RemoveFiles"}, {"StopServices", "InstallFiles"}, {"RemoveRegistryValues", "WriteRegistryValues"},
 		{"InstallFiles", "InstallServices"}, {"InstallServices", "StartServices"}, {"PublishProduct", "InstallExecute"},
 		{"InstallExecute", "RemoveExistingProducts"}, {"RemoveExistingProducts", "InstallFinalize"}, {"InstallFinalize", "ForgetToken"},
 	} {
