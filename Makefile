@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows test-msi deps clean bench-fleet admx-schema
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows test-msi test-ansible deps clean bench-fleet admx-schema
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -109,8 +109,8 @@ soak: build ## the slow ones with large counts
 size: build ## the size of the programs, stripped
 	@ls -l bin | awk 'NR>1 {printf "%-20s %.2f MiB\n", $$9, $$5/1048576}'
 
-packages: ## dist/packages: deb, rpm and msi for amd64 and arm64, pkg for both, their sums and lists of parts; the same commit gives the same bytes
-	@packaging/build deb rpm msi pkg
+packages: ## dist/packages: deb, rpm and msi for amd64 and arm64, pkg for both, what fleet tools take, their sums and lists of parts; the same commit gives the same bytes
+	@packaging/build deb rpm msi pkg fleet
 
 test-packages: ## as root: deb and rpm installed, upgraded, removed in a Debian container that boots systemd
 	@VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/old deb rpm
@@ -124,6 +124,12 @@ test-msi: ## the MSI under Wine: installed, enrolled at a real gateway, upgraded
 	VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/msi-old msi && \
 	VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/msi-new msi && \
 	GATEWAY_PROGRAM=$(CURDIR)/bin/discreet-gateway $(GO) run ./.ci/wine with packaging/lifecycle-msi dist/test/msi-old dist/test/msi-new
+
+test-ansible: ## as root: the Ansible role, linted and run against a Debian container that boots systemd
+	@.ci/deps ansible
+	@cd packaging/ansible && ansible-lint --nocolor --offline --profile production site.yml test.yml roles/discreet_agent
+	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/ansible deb
+	@BASE=/var/tmp/discreet-ansible WITH=python3-minimal,python3-apt packaging/boot packaging/lifecycle-ansible dist/test/ansible
 
 admx-schema: ## XSD=folder with Microsoft's PolicyDefinitionFiles.xsd, which is not ours to ship: asks it about the templates
 	@packaging/admx-schema "$(XSD)"

@@ -13,7 +13,7 @@ type Decided struct {
 // Decided returns every setting that does not come from the built-in defaults, in
 // the order of the sample file.
 func (l *Loaded) Decided() []Decided {
-	var all []Decided
+	all := []Decided{} // in JSON a list, not null
 	for _, name := range l.index.order {
 		e, err := l.Explain(name)
 		if err != nil || e.Layer == layerDefaults && e.BoundBy == "" {
