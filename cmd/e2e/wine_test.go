@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -230,16 +231,15 @@ func TestWineCanary(t *testing.T) {
 	d.start()
 	tool := filepath.Join(d.drive, "users", d.user, "Documents", d.user+" private", d.user+"-tool.exe")
 	d.copy(tool, d.agent)
-	starts := func() int64 { return gatewayTotals(t, d.l).Kinds["process_start"] }
-	for before, tries := starts(), 0; starts() == before; tries++ {
-		if tries == 5 {
-			t.Fatalf("no start of the program arrived; collectors: %v", fmt.Sprint(d.status()))
-		}
-		// It watches what leaves, as its user may, long enough for a look of any rung.
-		if out, code := d.program(tool, "privacy", "preview", "--for", "15s", "--json"); code != 0 {
-			t.Fatalf("run the program: exit %d: %s", code, out)
-		}
+	// It watches what leaves, as its user may, long enough for a look of any rung.
+	if out, code := d.program(tool, "privacy", "preview", "--for", "15s", "--json"); code != 0 {
+		t.Fatalf("run the program: exit %d: %s", code, out)
 	}
+	until(t, d.l, 30*time.Second, "the start of the program, without its names", func() bool {
+		return slices.ContainsFunc(events(t, d.l), func(e stored) bool {
+			return strings.Contains(string(e.Event), `"<user>\\…\\<id>-tool.exe"`)
+		})
+	})
 	st, _ := d.status()
 	t.Logf("kinds at the gateway: %v, collectors: %v", gatewayTotals(t, d.l).Kinds, st.Collectors)
 	d.want(0, "", "service", "stop")
