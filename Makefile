@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows deps clean
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages test-packages test-windows test-ansible deps clean bench-fleet admx-schema
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -49,9 +49,10 @@ lint:
 rules: ## import rules, folders, sizes of files and functions, no printing of events
 	$(GO) test -count=1 ./cmd
 
-generate: ## the schema's code, the filter, the sample settings, docs/DATA.md and docs/configuration.md
+generate: ## the schema's code, the filter, the sample settings, what fleet tools take, docs/DATA.md and docs/configuration.md
 	$(GO) run ./proto/gen/protos
 	$(GO) generate ./configs
+	$(GO) run ./packaging/fleet/gen
 	$(GO) run ./docs/gen
 
 test-windows: build ## the tests of Windows under Wine, with small counts; docs/platforms.md says what Wine cannot do
@@ -95,6 +96,9 @@ bench-capture: build ## as root: what the sources of Linux see and cost, beside 
 bench-footprint: build ## as root: what agents of several settings, the helper and the peers take at rest; SPAN=2m for less than 10 minutes
 	$(GO) run ./cmd/capture -bin bin -only footprint -span $(or $(SPAN),10m)
 
+bench-fleet: build ## 100 agents at one gateway, one file dropped on each: how long until the gateway knows that all follow (FLEET=100)
+	DISCREET_FLEET=$(or $(FLEET),100) $(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run TestFleetFollows -v ./cmd/e2e
+
 fuzz: ## every fuzz test for FUZZTIME (default 10s)
 	@.ci/fuzz $${FUZZTIME:-10s}
 
@@ -108,14 +112,23 @@ soak: build ## the slow ones with large counts
 size: build ## the size of the programs, stripped
 	@ls -l bin | awk 'NR>1 {printf "%-20s %.2f MiB\n", $$9, $$5/1048576}'
 
-packages: ## dist/packages: deb and rpm for amd64 and arm64, their sums and lists of parts; the same commit gives the same bytes
-	@packaging/build deb rpm
+packages: ## dist/packages: deb and rpm for amd64 and arm64, pkg for both, what fleet tools take, their sums and lists of parts; the same commit gives the same bytes
+	@packaging/build deb rpm pkg fleet
 
 test-packages: ## as root: deb and rpm installed, upgraded, removed in a Debian container that boots systemd
 	@VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/old deb rpm
 	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/new deb rpm
 	@packaging/boot packaging/lifecycle dist/test/old dist/test/new
 	@packaging/boot packaging/lifecycle-rpm dist/test/old dist/test/new
+
+test-ansible: ## as root: the Ansible role, linted and run against a Debian container that boots systemd
+	@.ci/deps ansible
+	@cd packaging/ansible && ansible-lint --nocolor --offline --profile production site.yml test.yml roles/discreet_agent
+	@VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/ansible deb
+	@BASE=/var/tmp/discreet-ansible WITH=python3-minimal,python3-apt packaging/boot packaging/lifecycle-ansible dist/test/ansible
+
+admx-schema: ## XSD=folder with Microsoft's PolicyDefinitionFiles.xsd, which is not ours to ship: asks it about the templates
+	@packaging/admx-schema "$(XSD)"
 
 deps: ## what the tests need beside Go: installed where root, else named
 	@.ci/deps

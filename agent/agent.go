@@ -95,6 +95,7 @@ type Agent struct {
 	ident    *identity.Identity
 	keeper   *identity.Keeper
 	keyErr   string
+	enrolErr string    // why the last attempt to enrol did not work
 	since    time.Time // when the policy in force took effect
 	people   []string  // identities that the filter in force knows
 	zoneText string    // tells the zone of the filter in force from others

@@ -60,6 +60,17 @@ func (a *Agent) enrolRequest() identity.Request {
 	return identity.Request{
 		Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: set.Gateway.TokenFile,
 		CAFile: set.Gateway.CAFile, Dir: a.identityDir(), AgentVersion: a.o.Version, AssetID: a.assetID,
+		Report: a.noteEnrolment,
+	}
+}
+
+// noteEnrolment keeps why the last attempt to enrol did not work, for whoever asks.
+func (a *Agent) noteEnrolment(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.enrolErr = ""
+	if err != nil {
+		a.enrolErr = err.Error()
 	}
 }
 

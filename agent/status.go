@@ -9,6 +9,7 @@ import (
 	"github.com/discreet-agent/discreet/agent/uplink"
 	"github.com/discreet-agent/discreet/agent/view"
 	"github.com/discreet-agent/discreet/collectors"
+	"github.com/discreet-agent/discreet/configs"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
@@ -41,6 +42,7 @@ type GatewayStatus struct {
 	BytesSent   uint64     `json:"bytes_sent"`
 	Reconnects  uint64     `json:"reconnects"`
 	CertExpires *time.Time `json:"certificate_expires,omitempty"`
+	Enrolment   string     `json:"enrolment,omitempty"` // why the last attempt to enrol did not work
 }
 
 // PolicyStatus says which policy is in force.
@@ -53,6 +55,10 @@ type PolicyStatus struct {
 	Faults     []string  `json:"faults,omitempty"`
 	Warnings   []string  `json:"warnings,omitempty"`
 	KeyError   string    `json:"key_error,omitempty"`
+
+	// Decided is each setting that is not a built-in default, with the layer and the
+	// place that decided it.
+	Decided []configs.Decided `json:"decided"`
 }
 
 // SpoolStatus says what waits on disk.
@@ -85,7 +91,7 @@ func (a *Agent) answer(ctx context.Context, who view.Caller, q view.Request) (an
 func (a *Agent) Status() Status {
 	up, sp, n := a.uplink.Status(), a.spool.Stats(), a.pipe.counts()
 	a.mu.Lock()
-	l, id := a.loaded, a.ident
+	l, id, enrolErr := a.loaded, a.ident, a.enrolErr
 	st := Status{
 		Version: a.o.Version, Uptime: int64(time.Since(a.start).Seconds()),
 		Policy: PolicyStatus{
@@ -100,7 +106,9 @@ func (a *Agent) Status() Status {
 	for _, w := range l.Warnings {
 		st.Policy.Warnings = append(st.Policy.Warnings, w.String())
 	}
+	st.Policy.Decided = l.Decided()
 	st.Gateway = gatewayStatus(l.Settings.Gateway.Address, up)
+	st.Gateway.Enrolment = enrolErr
 	if id != nil {
 		st.Enrolled, st.Device = true, id.Device()
 		until := id.NotAfter()

@@ -24,8 +24,9 @@ var mayImport = map[string][]string{
 	"configs/gen": {"configs", "privacy"},
 	"docs/gen":    {"configs", "privacy", "proto/*", "agent/view"},
 	"collectors":  {"proto/*"},
-	// kernel, netlink and procfs are sources that several collectors of Linux read.
-	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/netlink", "collectors/procfs"},
+	// kernel, netlink and procfs are sources that several collectors of Linux read, nt
+	// and etw those of Windows.
+	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/netlink", "collectors/procfs", "collectors/nt", "collectors/etw"},
 	"collectors/bus/bustest":    {},
 	"agent/durable":             {},
 	"agent/spool":               {"privacy", "proto/*", "agent/durable"},
@@ -48,6 +49,11 @@ var mayImport = map[string][]string{
 	"cmd/demo":                  {"cmd/lab"},
 	"cmd/e2e":                   {"cmd/lab"},
 	"packaging/bom":             {},
+	"packaging/flat":            {},
+	"packaging/msi":             {"configs"},
+	"packaging/winres":          {},
+	"packaging/fleet":           {"configs", "agent/view"},
+	"packaging/fleet/gen":       {"packaging/fleet"},
 }
 
 // onlyIn keeps each outside library in the parts that need it. An empty list

@@ -34,12 +34,20 @@ type layer struct {
 	bags     [numBags]values
 	faults   []Fault
 	warnings []Warning
+	places   map[int]string // of what was a key of the registry: which subkey a line stands for
 }
 
-// source returns file:line, or "" for what is built in.
+// source returns file:line, the key of a registry, the place alone where it has no
+// lines, or "" for what is built in.
 func (l *layer) source(line int) string {
-	if l.name == layerDefaults || l.name == layerFlags {
+	switch {
+	case l.name == layerDefaults || l.name == layerFlags:
 		return ""
+	case l.places != nil:
+		return l.places[line]
+	}
+	if line == 0 {
+		return l.file
 	}
 	return fmt.Sprintf("%s:%d", l.file, line)
 }
@@ -111,8 +119,10 @@ func (c *checker) section(path string, into bag, keys []key, n *yaml.Node) {
 		if k == nil {
 			continue
 		}
-		if first, again := seen[k.name]; again {
+		if first, again := seen[k.name]; again && first > 0 {
 			c.fault(kn, join(path, k.name), "", "stands here again, after line %d; want it once", first)
+		} else if again {
+			c.fault(kn, join(path, k.name), "", "stands here again; want it once")
 		}
 		seen[k.name] = kn.Line
 		c.value(join(path, k.name), into, k, vn)
@@ -167,6 +177,9 @@ func (c *checker) suggest(path string, keys []key, name string) string {
 	leaves("", c.table, func(p string, k *key) {
 		if k.name == name && hint == "" {
 			hint = "did you mean " + p + "?"
+		}
+		if p == name && path == "" {
+			hint = "write " + k.name + " below " + strings.TrimSuffix(p, "."+k.name)
 		}
 	})
 	if hint == "" {

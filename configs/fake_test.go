@@ -43,6 +43,8 @@ func (m memory) List(dir string) ([]string, error) {
 	return names, nil
 }
 
+func (m memory) Key(string) (regKey, error) { return regKey{}, fs.ErrNotExist }
+
 // paths of the files in a memory.
 var memoryPaths = AgentPaths{File: "/c/agent.yaml", ConfDir: "/c/conf.d", PushFile: "/c/push.yaml", PolicyDir: "/c/policy.d"}
 
@@ -119,12 +121,21 @@ func linuxPaths(t *testing.T) {
 // loadText loads one agent.yaml.
 func loadText(text string) *Loaded { return loaderOf(memory{"/c/agent.yaml": text}).Load() }
 
+// slashed brings the path that a place begins with into the form that tests write.
+// A key of the registry has one form.
+func slashed(place string) string {
+	if strings.HasPrefix(place, `HKLM\`) {
+		return place
+	}
+	return filepath.ToSlash(place)
+}
+
 func faultTexts(faults []Fault) string {
 	var lines []string
 	for _, f := range faults {
-		lines = append(lines, f.String())
+		lines = append(lines, slashed(f.String()))
 	}
-	return filepath.ToSlash(strings.Join(lines, "\n"))
+	return strings.Join(lines, "\n")
 }
 
 // good fails the test where l has a fault.
@@ -144,6 +155,6 @@ func decision(t *testing.T, l *Loaded, name string) Decision {
 		t.Fatalf("no privacy key %q", name)
 	}
 	d := l.Decisions[k]
-	d.Source = filepath.ToSlash(d.Source)
+	d.Source = slashed(d.Source)
 	return d
 }

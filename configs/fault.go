@@ -17,15 +17,20 @@ type Fault struct {
 	Hint string `json:"hint"` // the way out; may be empty
 }
 
-// String returns "file:line:col: key: text; hint: …".
+// String returns "file:line:col: key: text; hint: …". A key of the registry names
+// the section already.
 func (f Fault) String() string {
 	var b strings.Builder
 	b.WriteString(f.File)
 	if f.Line > 0 {
 		fmt.Fprintf(&b, ":%d:%d", f.Line, f.Col)
 	}
-	if f.Key != "" {
-		b.WriteString(": " + f.Key)
+	name := f.Key
+	if inRegistry(f.File) {
+		_, name = keyOf("", name)
+	}
+	if name != "" {
+		b.WriteString(": " + name)
 	}
 	b.WriteString(": " + f.Text)
 	if f.Hint != "" {

@@ -59,7 +59,7 @@ func Defaults() Agent { return NewLoader(AgentPaths{}, "").Load().Settings }
 func (l *Loader) Load() *Loaded {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sources, warnings := readSources(l.paths, l.disk)
+	sources, warnings := readSources(l.paths, l.disk, l.table)
 	l.seen, l.below = digest(sources), []*layer{l.base}
 	r := &resolver{Loaded: Loaded{table: l.table, index: l.index, layers: []*layer{l.base}, Warnings: warnings}}
 	var present []string
@@ -122,12 +122,15 @@ func (l *Loader) check(r *resolver, s source) *layer {
 	if s.layer == layerPush {
 		return l.push(r, s)
 	}
-	la := check(s.layer, s.file, s.data, l.table)
+	la := s.check(s.data, l.table)
 	if s.layer == layerManaged {
 		la.noPins()
 	}
 	return la
 }
+
+// isStore reports whether a source is what a system keeps in the place of files.
+func (l *Loader) isStore(path string) bool { return path == l.paths.Preferences || inRegistry(path) }
 
 func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || path == l.paths.PolicyDir }
 
@@ -136,7 +139,7 @@ func (l *Loader) isDir(path string) bool { return path == l.paths.ConfDir || pat
 func (l *Loader) addFolder(r *resolver, s source) {
 	var names []string
 	for file, form := range l.forms {
-		if form.name == s.layer {
+		if form.name == s.layer && !l.isStore(file) {
 			names = append(names, file)
 		}
 	}
@@ -162,7 +165,8 @@ func (l *Loader) lastForm(r *resolver, s source) *layer {
 	if data == nil {
 		return nil
 	}
-	form := check(s.layer, s.file, data, l.table)
+	s.faults = nil // of what is there now
+	form := s.check(data, l.table)
 	if len(form.faults) > 0 {
 		return nil
 	}
@@ -184,7 +188,7 @@ func (l *Loader) forget(present []string) {
 	for file, form := range l.forms {
 		folder := form.name == layerConfD && slices.Contains(present, l.paths.ConfDir) ||
 			form.name == layerManaged && slices.Contains(present, l.paths.PolicyDir)
-		if !folder && !slices.Contains(present, file) {
+		if (!folder || l.isStore(file)) && !slices.Contains(present, file) {
 			delete(l.forms, file)
 		}
 	}

@@ -8,6 +8,9 @@ type Places struct {
 	State   string // of the agent
 	Run     string // socket and lock of the agent
 	Gateway string // data of the gateway
+
+	SettingsKey, PolicyKey string // of the agent in the registry; empty: there is none
+	Preferences            string // what a profile forces, as a property list; "": no such thing here
 }
 
 func (p Places) state() string { return p.State }
@@ -22,13 +25,14 @@ func LinuxPlaces() Places {
 // name.
 func WindowsPlaces(programData string) Places {
 	dir := programData + `\Discreet`
-	return Places{Config: dir, State: dir + `\state`, Run: dir + `\run`, Gateway: programData + `\Discreet Gateway`}
+	return Places{Config: dir, State: dir + `\state`, Run: dir + `\run`, Gateway: programData + `\Discreet Gateway`, SettingsKey: settingsKey, PolicyKey: policyKey}
 }
 
 // DarwinPlaces are the ones on macOS.
 func DarwinPlaces() Places {
 	const dir = "/Library/Application Support/Discreet"
-	return Places{Config: dir, State: dir + "/state", Run: "/var/run/discreet", Gateway: dir + " Gateway"}
+	return Places{Config: dir, State: dir + "/state", Run: "/var/run/discreet", Gateway: dir + " Gateway",
+		Preferences: "/Library/Managed Preferences/" + preferencesDomain + ".plist"}
 }
 
 // others returns a remark about the same place on the systems that the samples

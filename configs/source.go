@@ -36,6 +36,10 @@ type AgentPaths struct {
 	TakenFile string // the one that the gateway pushed, read where PushFile is not there
 	FloorFile string // signed floor; may be missing
 	PolicyDir string // its *.yaml are the managed policy, in lexical order
+
+	SettingsKey string // key of the Windows registry that goes before ConfDir; may be missing
+	PolicyKey   string // key of the Windows registry that goes over PolicyDir; may be missing
+	Preferences string // property list of forced preferences, managed policy over PolicyDir; may be missing
 }
 
 // AgentPathsFor returns the paths of file and of its siblings conf.d, push.json,
@@ -45,9 +49,14 @@ func AgentPathsFor(file string) AgentPaths {
 	return AgentPaths{File: file, ConfDir: filepath.Join(dir, "conf.d"), PushFile: filepath.Join(dir, "push.json"), FloorFile: filepath.Join(dir, "floor.json"), PolicyDir: filepath.Join(dir, "policy.d")}
 }
 
-// DefaultAgentPaths returns the paths of this system.
+// DefaultAgentPaths returns the paths of this system. On Windows they hold the keys
+// of the registry too, and agent.yaml may be missing: no package lays one there.
 func DefaultAgentPaths() AgentPaths {
-	return AgentPathsFor(filepath.Join(SystemPlaces().Config, "agent.yaml"))
+	at := SystemPlaces()
+	p := AgentPathsFor(filepath.Join(at.Config, "agent.yaml"))
+	p.SettingsKey, p.PolicyKey, p.Preferences = at.SettingsKey, at.PolicyKey, at.Preferences
+	p.Optional = at.SettingsKey != ""
+	return p
 }
 
 // DefaultGatewayFile returns the path of gateway.yaml on this system.
@@ -59,6 +68,8 @@ type files interface {
 	Read(path string) ([]byte, fs.FileMode, error)
 	// List returns the names in a folder, sorted.
 	List(dir string) ([]string, error)
+	// Key returns a key of the registry with all that is below it.
+	Key(path string) (regKey, error)
 }
 
 type diskFiles struct{}
@@ -97,13 +108,30 @@ func (diskFiles) List(dir string) ([]string, error) {
 
 var errNotRegular = errors.New("not a regular file")
 
-// source is one file as it was found.
+// noSuchFile is the fault of a file that is not there.
+const noSuchFile = "no such file"
+
+// source is one file, or one key of the registry written as one, as it was found.
 type source struct {
 	layer string
 	file  string
 	data  []byte
 	mode  fs.FileMode
 	fault *Fault // it could not be read, or must not be
+
+	faults []Fault // of a key of the registry: values without a type of ours
+	plist  bool    // a property list, else YAML
+}
+
+// check reads data, which is the source's own or its last good form.
+func (s source) check(data []byte, table []key) *layer {
+	if inRegistry(s.file) {
+		return checkKey(s, data, table)
+	}
+	if s.plist {
+		return checkPlist(s.layer, data, table)
+	}
+	return check(s.layer, s.file, data, table)
 }
 
 // readSource reads one file.
@@ -113,7 +141,7 @@ func readSource(layer, file string, disk files) source {
 	s.data, s.mode, err = disk.Read(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		s.fault = &Fault{File: file, Text: "no such file", Hint: "write it, or name another with --config"}
+		s.fault = &Fault{File: file, Text: noSuchFile, Hint: "write it, or name another with --config"}
 	case errors.Is(err, fs.ErrPermission):
 		s.fault = &Fault{File: file, Text: "not readable by this user", Hint: "run as the agent's user or as an administrator"}
 	case err != nil:
@@ -132,16 +160,21 @@ func cause(err error) error {
 	return err
 }
 
-// readSources reads every file that p names, lowest layer first.
-func readSources(p AgentPaths, disk files) ([]source, []Warning) {
+// readSources reads every file and key that p names, lowest layer first.
+func readSources(p AgentPaths, disk files, table []key) ([]source, []Warning) {
 	var out []source
 	var warnings []Warning
 	one := func(layer, file string, optional bool) (found bool) {
 		if file == "" {
 			return false
 		}
-		s := readSource(layer, file, disk)
-		if s.fault != nil && optional && s.fault.Text == "no such file" {
+		var s source
+		if inRegistry(file) {
+			s = readKey(layer, file, disk, table)
+		} else {
+			s = readSource(layer, file, disk)
+		}
+		if s.fault != nil && optional && s.fault.Text == noSuchFile {
 			return false
 		}
 		out = append(out, s)
@@ -158,11 +191,18 @@ func readSources(p AgentPaths, disk files) ([]source, []Warning) {
 		}
 	}
 	one(layerFile, p.File, p.Optional)
+	one(layerConfD, p.SettingsKey, true)
 	dir(layerConfD, p.ConfDir)
 	if !one(layerPush, p.PushFile, true) {
 		one(layerPush, p.TakenFile, true)
 	}
 	dir(layerManaged, p.PolicyDir)
+	one(layerManaged, p.PolicyKey, true)
+	if n := len(out); p.Preferences != "" {
+		if one(layerManaged, p.Preferences, true); len(out) > n {
+			out[n].plist = true
+		}
+	}
 	one(layerFloor, p.FloorFile, true)
 	return out, warnings
 }

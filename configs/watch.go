@@ -49,8 +49,8 @@ func newFSNotifier() (notifier, error) {
 // seen too. Where the system cannot notify it polls. changed runs in Watch's
 // goroutine and must not block for long.
 func Watch(ctx context.Context, p AgentPaths, changed func()) error {
-	sources, _ := readSources(p, diskFiles{})
-	return newWatcher(p, changed).run(ctx, digest(sources))
+	w := newWatcher(p, changed)
+	return w.run(ctx, w.now())
 }
 
 // Watch is the package's Watch, counted from what the last Load read: nothing
@@ -64,7 +64,7 @@ func (l *Loader) Watch(ctx context.Context, changed func()) error {
 
 func (l *Loader) watcher(changed func()) *watcher {
 	w := newWatcher(l.paths, changed)
-	w.due, w.until, w.read = l.due, l.until, l.read
+	w.due, w.until, w.read, w.table = l.due, l.until, l.read, l.table
 	return w
 }
 
@@ -91,34 +91,42 @@ func (l *Loader) due() bool {
 
 // watcher is one run of Watch. Only its own goroutine touches it.
 type watcher struct {
-	paths   AgentPaths
-	changed func()
-	disk    files
-	open    func() (notifier, error)
-	due     func() bool          // whether time alone has changed what the files say
-	until   func() time.Duration // how long it will not
-	read    <-chan struct{}      // until may say something else; nil: never
+	paths    AgentPaths
+	changed  func()
+	disk     files
+	open     func() (notifier, error)
+	openKeys func([]string) keyWatch
+	due      func() bool          // whether time alone has changed what the files say
+	until    func() time.Duration // how long it will not
+	read     <-chan struct{}      // until may say something else; nil: never
+	table    []key                // what keys of the registry are read by
+	keys     keyWatch             // nil: there is no registry
 
 	settle, maxDelay, pollQuiet, pollBlind, retry time.Duration
 
-	note    notifier // nil while there is none
-	watched []string
-	blind   bool // some folder is not watched
-	opened  time.Time
-	seen    [32]byte
-	since   time.Time // of the first event that is not settled; zero: none
-	last    time.Time // of the last one
+	note      notifier // nil while there is none
+	watched   []string
+	blind     bool // some folder is not watched
+	keysBlind bool // nor are the keys of the registry
+	opened    time.Time
+	seen      [32]byte
+	since     time.Time // of the first event that is not settled; zero: none
+	last      time.Time // of the last one
 }
 
 func newWatcher(p AgentPaths, changed func()) *watcher {
 	never := func() time.Duration { return math.MaxInt64 }
-	return &watcher{paths: p, changed: changed, disk: diskFiles{}, open: newFSNotifier, due: func() bool { return false }, until: never,
+	return &watcher{paths: p, changed: changed, table: agentKeys(SystemPlaces()), disk: diskFiles{}, open: newFSNotifier, openKeys: newKeyWatch, due: func() bool { return false }, until: never,
 		settle: settle, maxDelay: maxDelay, pollQuiet: pollQuiet, pollBlind: pollBlind, retry: retry}
 }
 
 func (w *watcher) run(ctx context.Context, seen [32]byte) error {
 	w.seen = seen
 	defer w.drop()
+	if w.keys = w.openKeys(w.paths.registryKeys()); w.keys != nil {
+		defer w.keys.Close()
+	}
+	w.arm()
 	w.rewatch()
 	w.look() // what happened before the folders were watched
 	timer := time.NewTimer(w.wait())
@@ -136,6 +144,9 @@ func (w *watcher) run(ctx context.Context, seen [32]byte) error {
 			w.event(ok)
 		case _, ok := <-errs: // an overflow, mostly: something was missed
 			w.event(ok)
+		case <-w.changedKeys():
+			w.arm()
+			w.event(true)
 		case <-w.read: // only the timer is set anew
 		case <-timer.C:
 			w.tick()
@@ -144,7 +155,7 @@ func (w *watcher) run(ctx context.Context, seen [32]byte) error {
 	}
 }
 
-// event notes that something happened. What it was does not matter: the digest
+// event notes that something happened, at the disk or in the registry. What it was does not matter: the digest
 // says whether it concerns us. A notifier that has ended is dropped.
 func (w *watcher) event(alive bool) {
 	if !alive {
@@ -159,13 +170,13 @@ func (w *watcher) event(alive bool) {
 // wait returns how long nothing is to be done.
 func (w *watcher) wait() time.Duration {
 	now, calm := time.Now(), w.settle
-	if w.blind {
+	if w.blind || w.keysBlind {
 		calm /= 2 // the poll has taken its part of the time
 	}
 	switch {
 	case !w.since.IsZero():
 		return max(0, min(w.last.Add(calm).Sub(now), w.since.Add(w.maxDelay).Sub(now)))
-	case w.blind:
+	case w.blind || w.keysBlind:
 		return w.pollBlind
 	}
 	// The clock can be set: it is looked at with each quiet poll.
@@ -176,6 +187,9 @@ func (w *watcher) wait() time.Duration {
 // look unasked.
 func (w *watcher) tick() {
 	if w.since.IsZero() {
+		if w.keysBlind {
+			w.arm()
+		}
 		w.rewatch()
 		w.look()
 		if w.due() {
@@ -199,7 +213,7 @@ func (w *watcher) look() {
 }
 
 func (w *watcher) now() [32]byte {
-	sources, _ := readSources(w.paths, w.disk)
+	sources, _ := readSources(w.paths, w.disk, w.table)
 	return digest(sources)
 }
 
@@ -276,6 +290,7 @@ func (w *watcher) folders() []string {
 	file(w.paths.PushFile)
 	file(w.paths.TakenFile)
 	file(w.paths.FloorFile)
+	file(w.paths.Preferences)
 	for _, dir := range []string{w.paths.ConfDir, w.paths.PolicyDir} {
 		if dir == "" {
 			continue

@@ -61,6 +61,8 @@ func (l *locked) Read(name string) ([]byte, os.FileMode, error) {
 	return memory{"/nowhere/agent.yaml": l.text}.Read(name)
 }
 
+func (l *locked) Key(string) (regKey, error) { return regKey{}, os.ErrNotExist }
+
 func (l *locked) List(string) ([]string, error) { return nil, os.ErrNotExist }
 
 // watched runs a watcher over fakes, inside a bubble of synctest.
@@ -107,7 +109,7 @@ func (wd *watched) during(t *testing.T, f func()) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		sources, _ := readSources(w.paths, w.disk)
+		sources, _ := readSources(w.paths, w.disk, w.table)
 		seen := digest(sources)
 		go func() { done <- w.run(ctx, seen) }()
 		synctest.Wait()
@@ -264,7 +266,7 @@ func TestWatchRealFiles(t *testing.T) {
 	w := newWatcher(p, nil)
 	w.changed = func() { told <- w.seen }
 	w.settle, w.maxDelay, w.pollQuiet = 20*time.Millisecond, 100*time.Millisecond, time.Hour // the poll must not help
-	sources, _ := readSources(p, diskFiles{})
+	sources, _ := readSources(p, diskFiles{}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- w.run(ctx, digest(sources)) }()
@@ -324,7 +326,7 @@ func TestWatchRealFiles(t *testing.T) {
 		if got := decision(t, loader.Load(), "username").Level.String(); got != step.want {
 			t.Fatalf("%s: username = %s; want %s", step.name, got, step.want)
 		}
-		sources, _ := readSources(p, diskFiles{})
+		sources, _ := readSources(p, diskFiles{}, nil)
 		await(t, step.name, told, digest(sources))
 	}
 	cancel()

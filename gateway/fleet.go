@@ -15,10 +15,18 @@ type DeviceState struct {
 	HealthAt time.Time
 	Policy   *eventv1.PolicyApplied // nil: none is kept
 	PolicyAt time.Time
+	Push     *PushState // nil: nothing is known
+	PushAt   time.Time
 
 	// What the store adds; PutState does not read it.
 	SupersededBy Device // the record that took this one's place; "": none
 	Anonymous    bool   // its names were taken off by a duty
+}
+
+// PushState says what became of the newest policy that was pushed to a device.
+type PushState struct {
+	Version uint64 // 0: it could not be read there
+	Reason  eventv1.PolicyRefusal
 }
 
 // A StateStore keeps the newest account of each device. It goes with the events

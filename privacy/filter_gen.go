@@ -773,7 +773,7 @@ func (f *Filter) putPolicyApplied(b []byte, m *eventv1.PolicyApplied) []byte {
 
 // knownRung reports whether the schema names v.
 func knownRung(v eventv1.Rung) bool {
-	return v >= 0 && v <= 6
+	return v >= 0 && v <= 7
 }
 
 // knownTransport reports whether the schema names v.

@@ -30,6 +30,9 @@ type Request struct {
 	// it a laptop that was set up anew takes the place of its old record. It is
 	// asked at each attempt. nil: none is sent.
 	AssetID func() string
+	// Report is told how each attempt of EnsureEnrolled went, nil at the end; nil:
+	// nobody wants to know.
+	Report func(error)
 }
 
 func (r Request) asset() string {

@@ -35,6 +35,9 @@ func EnsureEnrolled(ctx context.Context, req Request, log *slog.Logger) (*Identi
 		}
 		seen := stampOf(req.TokenFile)
 		id, err = Enroll(ctx, req, log)
+		if req.Report != nil {
+			req.Report(err)
+		}
 		if err == nil {
 			return id, nil
 		}

@@ -28,7 +28,7 @@ type told struct {
 }
 
 // bundleChecks are the checks that a bundle names; another one is "other".
-var bundleChecks = []string{"settings", "policy", "pseudonym key", "identity", "gateway resolve", "gateway connect", "gateway tls", "gateway hello"}
+var bundleChecks = []string{"settings", "policy", "pseudonym key", "identity", "gateway resolve", "gateway connect", "gateway tls", "gateway hello", "agent", "collectors", "disk", "clock"}
 
 // bundleNever are the lines of the manifest that say what is not in a bundle.
 var bundleNever = []string{"events", "names", "numbers", "keys", "paths", "reasons"}

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/discreet-agent/discreet/agent"
 	"github.com/discreet-agent/discreet/agent/identity"
 	"github.com/discreet-agent/discreet/agent/uplink"
 	"github.com/discreet-agent/discreet/configs"
@@ -58,8 +58,8 @@ func doctorCommand(s *shared) *cobra.Command {
 	}
 }
 
-// examine looks at the settings, the identity and the gateway, in the order in
-// which a fault of one hides the next.
+// examine looks at the settings, the disk, the running agent, the identity and the
+// gateway, in the order in which a fault of one hides the next.
 func (s *shared) examine(ctx context.Context) []check {
 	l := s.loaded()
 	var checks []check
@@ -69,36 +69,44 @@ func (s *shared) examine(ctx context.Context) []check {
 	if len(l.Faults) == 0 {
 		checks = append(checks, check{Name: "settings", State: "ok", Text: "every file is valid"})
 	}
+	checks = append(checks, conflictChecks(l)...)
 	for _, w := range l.Warnings {
 		checks = append(checks, check{Name: "policy", State: "warning", Text: w.String()})
 	}
 	checks = append(checks, keyChecks(l)...)
-	id, err := identity.Load(filepath.Join(l.Settings.StateDir, "identity"))
-	switch {
-	case errors.Is(err, identity.ErrNotEnrolled):
-		return append(checks, check{"identity", "fault", "this device is not enrolled", "discreet-agent enroll --token-file FILE", exitNotEnrolled})
-	case err != nil:
-		return append(checks, check{"identity", "fault", err.Error(), "", exitNotEnrolled})
-	case time.Now().After(id.NotAfter()):
-		checks = append(checks, check{"identity", "fault", "the certificate has expired", "the agent renews it when it reaches the gateway; else enrol again", exitNotEnrolled})
-	default:
-		checks = append(checks, check{Name: "identity", State: "ok", Text: "device " + id.Device() + ", good until " + id.NotAfter().Local().Format(time.DateTime)})
+	checks = append(checks, diskCheck(l.Settings)...)
+	var st *agent.Status
+	if ask := new(agent.Status); s.ask("status", ask) == nil {
+		st = ask
 	}
+	checks = append(checks, runningChecks(st)...)
+	id, more := identityChecks(l, st)
+	checks = append(checks, more...)
 	return append(checks, probe(ctx, l, id)...)
 }
 
-// probe connects to the gateway once, step by step.
+// probe connects to the gateway once, step by step. Without an identity it goes as
+// far as one can without.
 func probe(ctx context.Context, l *configs.Loaded, id *identity.Identity) []check {
 	ctx, stop := context.WithTimeout(ctx, probeTime)
 	defer stop()
 	g := l.Settings.Gateway
 	res := uplink.Probe(ctx, uplink.Options{
 		Address: g.Address, ServerName: g.Name, Proxy: g.Proxy, ProxyCredentialsFile: g.ProxyCredentialsFile,
-		AgentVersion: version, TLS: func() (*tls.Config, error) { return id.TLS(), nil },
+		AgentVersion: version, TLS: func() (*tls.Config, error) {
+			if id == nil {
+				return nil, identity.ErrNotEnrolled
+			}
+			return id.TLS(), nil
+		},
 	})
 	var checks []check
 	for _, step := range res.Steps {
-		c := check{Name: "gateway " + step.Name, State: "ok", Text: step.Text}
+		if step.Reason == uplink.ReasonIdentity {
+			break // said before
+		}
+		c := check{Name: "gateway " + step.Name, State: "ok"}
+		c.Text, c.Hint, _ = strings.Cut(step.Text, "; hint: ")
 		if !step.OK {
 			c.State, c.code = "fault", exitUnreachable
 			if step.Name == "tls" || step.Name == "hello" {
@@ -106,6 +114,9 @@ func probe(ctx context.Context, l *configs.Loaded, id *identity.Identity) []chec
 			}
 		}
 		checks = append(checks, c)
+	}
+	if res.OK() {
+		checks = append(checks, clockCheck(res.Skew))
 	}
 	return checks
 }

@@ -124,9 +124,6 @@ func (s *shared) lastGoodDir() string {
 	return filepath.Join(l.Settings.StateDir, "last-good")
 }
 
-// serviceName is how service managers know the agent.
-const serviceName = "discreet-agent"
-
 func serviceConfig(config string) *service.Config {
 	args := slices.Clone(serviceCommandLine)
 	if config != "" {

@@ -45,6 +45,8 @@ func printStatus(w io.Writer, st agent.Status) {
 	enrolled := "no"
 	if st.Enrolled {
 		enrolled = "yes, as " + st.Device
+	} else if st.Gateway.Enrolment != "" {
+		enrolled = "no: " + st.Gateway.Enrolment
 	}
 	last := "never"
 	if st.Gateway.LastAck != nil {

@@ -5,6 +5,7 @@ package e2e
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,9 @@ func TestReimagedLaptop(t *testing.T) {
 	all := deviceList(t, l)
 	if !all[old].Revoked || all[old].SupersededBy != again || !slices.Contains(all[old].Reasons, "superseded") || all[again].Revoked {
 		t.Errorf("device list gives %+v and %+v; want the first superseded by the second", all[old], all[again])
+	}
+	if out, err := l.Gateway(t.Context(), "audit", "show"); err != nil || !strings.Contains(out, "device.supersede") {
+		t.Errorf("audit show = %v; want a line of the record that was superseded", err)
 	}
 	for _, dev := range []string{old, again} {
 		var found []struct {

@@ -12,11 +12,12 @@ import (
 	"github.com/discreet-agent/discreet/configs"
 )
 
-// policyCommand needs neither settings nor store: whoever signs does it on a
-// machine of their own.
+// policyCommand holds two groups: keygen, sign and verify need neither settings nor
+// store, for whoever signs does it on a machine of their own; push and status are
+// the gateway's.
 func policyCommand(s *shared) *cobra.Command {
-	c := &cobra.Command{Use: "policy", Short: "signed policies and floors: keygen, sign, verify"}
-	c.AddCommand(policyKeygen(s), policySign(s), policyVerify(s))
+	c := &cobra.Command{Use: "policy", Short: "signed policies and floors: keygen, sign, verify, push, status"}
+	c.AddCommand(policyKeygen(s), policySign(s), policyVerify(s), policyPush(s), policyStatus(s))
 	return c
 }
 

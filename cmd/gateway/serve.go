@@ -76,7 +76,7 @@ func serve(ctx context.Context, r *room) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	log.Info("gateway started", "version", version, "listen", lis.Addr().String(), "pid", os.Getpid())
-	return run(ctx, srv, lis, r, log)
+	return run(ctx, srv, lis, r, log, &pusher{file: pushFile(r.set), push: up.Push, log: log})
 }
 
 // forbiddenField names the field that the second look is about.
@@ -88,16 +88,21 @@ func forbiddenField(err error) string {
 	return ""
 }
 
-func run(ctx context.Context, srv *grpc.Server, lis net.Listener, r *room, log *slog.Logger) error {
+func run(ctx context.Context, srv *grpc.Server, lis net.Listener, r *room, log *slog.Logger, p *pusher) error {
+	p.look() // before the first agent connects
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(lis) }()
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
+	look := time.NewTicker(pushEvery)
+	defer look.Stop()
 	expire(ctx, r, log)
 	for {
 		select {
 		case err := <-served:
 			return err
+		case <-look.C:
+			p.look()
 		case <-tick.C:
 			expire(ctx, r, log)
 		case <-ctx.Done():

@@ -6,59 +6,40 @@ import (
 	"time"
 
 	gops "github.com/shirou/gopsutil/v3/process"
-	"golang.org/x/sys/windows"
 
 	"github.com/discreet-agent/discreet/collectors"
+	"github.com/discreet-agent/discreet/collectors/nt"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
-var rungs = []eventv1.Rung{eventv1.Rung_RUNG_GOPSUTIL}
+var rungs = []eventv1.Rung{eventv1.Rung_RUNG_ETW, eventv1.Rung_RUNG_POLL, eventv1.Rung_RUNG_GOPSUTIL}
 
 func open(rung eventv1.Rung, env collectors.Env) (source, error) {
-	if rung == eventv1.Rung_RUNG_GOPSUTIL {
+	switch rung {
+	case eventv1.Rung_RUNG_ETW:
+		return openETW(env)
+	case eventv1.Rung_RUNG_POLL:
+		return openTables(env)
+	case eventv1.Rung_RUNG_GOPSUTIL:
 		return openGopsutil(env)
 	}
 	return nil, fmt.Errorf("connection source: %w", collectors.ErrUnsupported)
 }
 
-// gopsutilEvery: a look is one table from the system, but connections that live
-// for less than it are not seen either way without event tracing.
+// gopsutilEvery: a look asks for each process's name and file, too.
 const gopsutilEvery = 10 * time.Second
 
-// maxAccounts bounds the cache of account names.
-const maxAccounts = 1024
+// users knows whose a process is.
+type users struct{ accounts *nt.Accounts }
 
-// users knows the names of accounts by their SIDs: looking one up may ask a
-// domain controller.
-type users struct{ names map[string]string }
-
-func newUsers() users { return users{make(map[string]string)} }
+func newUsers() users { return users{nt.NewAccounts()} }
 
 func (u users) of(_ context.Context, p *gops.Process) (name, id string) {
-	h, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(p.Pid))
+	h, err := nt.Hold(uint32(p.Pid))
 	if err != nil {
 		return "", ""
 	}
-	defer windows.CloseHandle(h)
-	var token windows.Token
-	if windows.OpenProcessToken(h, windows.TOKEN_QUERY, &token) != nil {
-		return "", ""
-	}
-	defer token.Close()
-	user, err := token.GetTokenUser()
-	if err != nil {
-		return "", ""
-	}
-	id = user.User.Sid.String()
-	name, known := u.names[id]
-	if !known {
-		if n, domain, _, err := user.User.Sid.LookupAccount(""); err == nil {
-			name = domain + `\` + n
-		}
-		if len(u.names) >= maxAccounts {
-			clear(u.names)
-		}
-		u.names[id] = name
-	}
-	return name, id
+	defer h.Close()
+	whose, _ := u.accounts.OfProcess(h)
+	return whose.Name, whose.SID
 }

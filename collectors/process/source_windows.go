@@ -3,40 +3,101 @@ package process
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	gops "github.com/shirou/gopsutil/v3/process"
-	"golang.org/x/sys/windows"
 
 	"github.com/discreet-agent/discreet/collectors"
+	"github.com/discreet-agent/discreet/collectors/nt"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
-var rungs = []eventv1.Rung{eventv1.Rung_RUNG_GOPSUTIL}
+var rungs = []eventv1.Rung{eventv1.Rung_RUNG_ETW, eventv1.Rung_RUNG_POLL, eventv1.Rung_RUNG_GOPSUTIL}
 
 func open(rung eventv1.Rung, env collectors.Env) (source, error) {
-	if rung == eventv1.Rung_RUNG_GOPSUTIL {
+	switch rung {
+	case eventv1.Rung_RUNG_ETW:
+		return openETW(env)
+	case eventv1.Rung_RUNG_POLL:
+		return openSnapshots(env)
+	case eventv1.Rung_RUNG_GOPSUTIL:
 		return openGopsutil(env)
 	}
 	return nil, fmt.Errorf("process source: %w", collectors.ErrUnsupported)
 }
 
-// gopsutilEvery is short because it is the only rung here: what lives for less
-// is not seen.
-const gopsutilEvery = 5 * time.Second
+// pollEvery is Linux's: a look is one call of the system, and what lives for less
+// than five seconds is rarely something that a person waits for.
+const pollEvery = 5 * time.Second
 
-// maxAccounts bounds the cache of account names. A device has a handful; each
-// session adds a few of the system's.
-const maxAccounts = 1024
-
-// keys knows whose a process is. Looking up a name may ask a domain controller,
-// so each account is looked up once.
-type keys struct {
-	names map[string]string // by SID
+// snapshots is the rung POLL: it compares one snapshot of all processes with the
+// last. Processes that live for less than the interval are not seen.
+type snapshots struct {
+	env    collectors.Env
+	every  time.Duration
+	reader nt.Reader
+	asker  asker
 }
 
-func newKeys() (keys, error) { return keys{make(map[string]string)}, nil }
+func openSnapshots(env collectors.Env) (source, error) {
+	s := &snapshots{env: env, every: pollEvery, asker: asker{nt.NewAccounts()}}
+	if err := s.reader.Processes(func(*nt.Process) bool { return false }); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *snapshots) run(ctx context.Context, emit collectors.Emit) error {
+	t := newTable(s.env.Stats, newReporter(emit, eventv1.Rung_RUNG_POLL), s.asker.ask)
+	defer t.close()
+	if err := t.look(s.reader.Processes, true, true); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(s.every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if err := t.look(s.reader.Processes, false, true); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// asker asks a process for what no snapshot tells.
+type asker struct{ accounts *nt.Accounts }
+
+// ask holds the process from then on. One that is gone, or that has its pid from
+// another, tells nothing.
+func (a asker) ask(pid uint32, created int64) asked {
+	h, err := nt.Hold(pid)
+	if err != nil {
+		return asked{}
+	}
+	f, err := h.Figures()
+	if err != nil || created != 0 && f.Created != 0 && f.Created != created {
+		h.Close()
+		return asked{}
+	}
+	var found asked
+	found.held = h
+	found.path, _ = h.Path() // a part of the kernel has none
+	whose, _ := a.accounts.OfProcess(h)
+	found.user = account{whose.Name, whose.SID}
+	return found
+}
+
+// gopsutilEvery is longer than the interval of the rung POLL: a look costs several
+// times as much.
+const gopsutilEvery = 10 * time.Second
+
+// keys knows whose a process is.
+type keys struct{ accounts *nt.Accounts }
+
+func newKeys() (keys, error) { return keys{nt.NewAccounts()}, nil }
 
 // ticks returns the start time for the start key: here milliseconds since 1970,
 // not since boot. What counts is that it tells processes with one pid apart.
@@ -44,39 +105,19 @@ func (k keys) ticks(createdMS int64) uint64 { return uint64(createdMS) }
 
 // owner returns the account in a process's token, and its session.
 func (k keys) owner(_ context.Context, p *gops.Process) (account, uint32) {
-	var session uint32
 	// Where it cannot be told, 0 is the session of services: right for whatever
 	// refuses to tell.
-	_ = windows.ProcessIdToSessionId(uint32(p.Pid), &session)
-	h, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(p.Pid))
+	session, _ := nt.SessionOf(uint32(p.Pid))
+	h, err := nt.Hold(uint32(p.Pid))
 	if err != nil {
 		return account{}, session
 	}
-	defer windows.CloseHandle(h)
-	var token windows.Token
-	if windows.OpenProcessToken(h, windows.TOKEN_QUERY, &token) != nil {
-		return account{}, session
-	}
-	defer token.Close()
-	user, err := token.GetTokenUser()
-	if err != nil {
-		return account{}, session
-	}
-	sid := user.User.Sid.String()
-	name, known := k.names[sid]
-	if !known {
-		if n, domain, _, err := user.User.Sid.LookupAccount(""); err == nil {
-			name = domain + `\` + n
-		}
-		if len(k.names) >= maxAccounts {
-			clear(k.names)
-		}
-		k.names[sid] = name
-	}
-	return account{name, sid}, session
+	defer h.Close()
+	whose, _ := k.accounts.OfProcess(h)
+	return account{whose.Name, whose.SID}, session
 }
 
 // partOfKernel knows the idle process and the kernel itself.
-func partOfKernel(pid, _ int32) bool { return pid == 0 || pid == 4 }
+func partOfKernel(pid, _ int32) bool { return nt.PartOfKernel(uint32(pid)) }
 
-func baseName(path string) string { return path[strings.LastIndexAny(path, `\/`)+1:] }
+func baseName(path string) string { return nt.BaseName(path) }

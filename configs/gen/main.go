@@ -1,5 +1,6 @@
 // Command gen writes the sample files from the table of keys, into the folder
-// that is its argument; without one, into the current folder.
+// that is its argument; without one, into the current folder. "gen -darwin" prints
+// agent.yaml with the places of macOS.
 package main
 
 import (
@@ -12,6 +13,10 @@ import (
 
 func main() {
 	dir := "."
+	if len(os.Args) > 1 && os.Args[1] == "-darwin" {
+		_, _ = os.Stdout.Write(configs.AgentYAML(configs.DarwinPlaces())) // what is cut short is seen by who reads it
+		return
+	}
 	if len(os.Args) > 1 {
 		dir = os.Args[1]
 	}

@@ -13,7 +13,9 @@ const settingsHead = "# Settings\n\n" +
 	"are those of Linux; `discreet-agent config show` prints those of your system.\n\n" +
 	"## How layers work\n\n" +
 	"The agent reads, lowest first: built-in defaults, `agent.yaml`, `conf.d/*.yaml`,\n" +
-	"a signed push, `policy.d/*.yaml`. A key in a later layer replaces the same key of an earlier one.\n" +
+	"a signed push, `policy.d/*.yaml`, and on macOS what a profile forces for\n" +
+	"`org.discreet.agent`: dictionaries of the same names, values of the natural types.\n" +
+	"A key in a later layer replaces the same key of an earlier one.\n" +
 	"Within a folder the files are read by name. Keys under `privacy` cannot be set by\n" +
 	"flags or by the environment.\n\n" +
 	"**Preset.** `privacy.preset` stands for a level of every key, in the layer that names\n" +

@@ -45,9 +45,9 @@ var codes = map[string]int{
 	"subject.find": 101, "subject.retrieve": 102, "subject.anonymise": 103, "subject.delete": 104,
 	"subject.restrict": 105, "subject.unrestrict": 106,
 	"retention.apply": 201, "events.export": 202,
-	"device.enrol": 301, "device.renew": 302, "device.revoke": 303, "device.delete": 304,
+	"device.enrol": 301, "device.renew": 302, "device.revoke": 303, "device.delete": 304, "device.supersede": 305,
 	"token.create": 401, "token.revoke": 402,
-	"policy.sign": 501, "policy.push": 502,
+	"policy.sign": 501, "policy.push": 502, "policy.stop": 503,
 	"ca.init": 601, "key.rotate": 602,
 	"batch.refuse": 701,
 }

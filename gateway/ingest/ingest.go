@@ -6,8 +6,8 @@
 // is decided by gateway/access, what is kept by the store. The address of a peer
 // is not read, not stored and not logged; a log line names a device by its id.
 //
-// ConfigStatus messages are counted and go no further. An Identity is kept for as
-// long as the store holds its person. Neither is answered.
+// What an agent says of a pushed policy is kept as the newest state of its device,
+// an Identity for as long as the store holds its person. Neither is answered.
 package ingest
 
 import (
@@ -157,6 +157,7 @@ type Server struct {
 	mu        sync.Mutex
 	streams   map[gateway.Device]int // guarded by mu
 	open      int                    // guarded by mu
+	push      pushed                 // guarded by mu
 	storeDown bool                   // guarded by mu; logged once a change
 	free      []*hands               // guarded by mu; the one used last is used next
 }
@@ -167,7 +168,7 @@ func New(store gateway.Store, reg gateway.Registry, auth Authorizer, o Options) 
 	o = o.withDefaults()
 	return &Server{
 		store: store, reg: reg, auth: auth, o: o,
-		slots: make(chan struct{}, o.Limits.BatchesInHand), streams: map[gateway.Device]int{},
+		slots: make(chan struct{}, o.Limits.BatchesInHand), streams: map[gateway.Device]int{}, push: pushed{next: make(chan struct{})},
 	}
 }
 

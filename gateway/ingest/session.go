@@ -46,6 +46,7 @@ type session struct {
 	digest    []byte // of the newest policy, as noted in the registry
 	policies  map[[32]byte]privacy.Policy
 	logged    map[string]bool
+	push      pushed
 	pending   map[string]gateway.Identity // by pseudonym; their people are not in the store yet
 }
 
@@ -106,6 +107,13 @@ func (t *session) serve() error {
 				return err
 			}
 			if err := t.take(r.up); err != nil {
+				return err
+			}
+		case <-t.push.next:
+			if err := t.recheck(t.s.o.RecheckBusy); err != nil {
+				return err
+			}
+			if err := t.sendPush(); err != nil {
 				return err
 			}
 		case <-timer.C:
@@ -177,7 +185,10 @@ func (t *session) hello(h *uplinkv1.Hello) error {
 	t.version = versionOf(h.GetAgentVersion())
 	t.touch(true)
 	t.s.o.Log.Debug("stream opened", "device", string(t.dev))
-	return t.stream.Send(&uplinkv1.Down{Message: &uplinkv1.Down_Welcome{Welcome: w}})
+	if err := t.stream.Send(&uplinkv1.Down{Message: &uplinkv1.Down_Welcome{Welcome: w}}); err != nil {
+		return err
+	}
+	return t.sendPush()
 }
 
 // take works on one message.
@@ -196,7 +207,7 @@ func (t *session) take(up *uplinkv1.Up) error {
 	case *uplinkv1.Up_Identity:
 		t.identity(m.Identity)
 	case *uplinkv1.Up_ConfigStatus:
-		t.s.count.reports.Add(1)
+		t.configStatus(m.ConfigStatus)
 	default:
 		t.s.count.unknown.Add(1)
 	}

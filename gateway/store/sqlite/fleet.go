@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -23,7 +24,8 @@ const fleetSchema = `
 CREATE TABLE IF NOT EXISTS state(
   source INTEGER PRIMARY KEY REFERENCES source(idx),
   health_ms INTEGER NOT NULL DEFAULT 0, health BLOB,
-  policy_ms INTEGER NOT NULL DEFAULT 0, policy BLOB) STRICT;
+  policy_ms INTEGER NOT NULL DEFAULT 0, policy BLOB,
+  push_ms INTEGER NOT NULL DEFAULT 0, push_version INTEGER NOT NULL DEFAULT 0, push_reason INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE IF NOT EXISTS successor(
   source INTEGER PRIMARY KEY REFERENCES source(idx),
   by INTEGER NOT NULL REFERENCES source(idx)) STRICT;
@@ -42,14 +44,22 @@ func (s *Store) PutState(ctx context.Context, st gateway.DeviceState) error {
 	if err != nil {
 		return fmt.Errorf("put state: %w", err)
 	}
-	return s.change(ctx, "put state", `INSERT INTO state(source, health_ms, health, policy_ms, policy)
-		SELECT source, ?2, ?3, ?4, ?5 FROM device WHERE known = 1 AND id = ?1
+	var push gateway.PushState
+	var pushMS int64
+	if st.Push != nil {
+		push, pushMS = *st.Push, max(1, min(ms(st.PushAt), s.opts.Now().UnixMilli()))
+	}
+	return s.change(ctx, "put state", `INSERT INTO state(source, health_ms, health, policy_ms, policy, push_ms, push_version, push_reason)
+		SELECT source, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM device WHERE known = 1 AND id = ?1
 		ON CONFLICT(source) DO UPDATE SET
 			health = CASE WHEN excluded.health_ms >= health_ms AND excluded.health_ms > 0 THEN excluded.health ELSE health END,
 			health_ms = max(health_ms, excluded.health_ms),
 			policy = CASE WHEN excluded.policy_ms >= policy_ms AND excluded.policy_ms > 0 THEN excluded.policy ELSE policy END,
-			policy_ms = max(policy_ms, excluded.policy_ms)`,
-		string(st.Device), healthMS, health, policyMS, policy)
+			policy_ms = max(policy_ms, excluded.policy_ms),
+			push_version = CASE WHEN excluded.push_ms >= push_ms AND excluded.push_ms > 0 THEN excluded.push_version ELSE push_version END,
+			push_reason = CASE WHEN excluded.push_ms >= push_ms AND excluded.push_ms > 0 THEN excluded.push_reason ELSE push_reason END,
+			push_ms = max(push_ms, excluded.push_ms)`,
+		string(st.Device), healthMS, health, policyMS, policy, pushMS, int64(min(push.Version, math.MaxInt64)), int32(push.Reason))
 }
 
 // account returns the columns of one account. The time tells whether there is one:
@@ -65,7 +75,7 @@ func (s *Store) account(m proto.Message, none bool, at time.Time) (body any, whe
 // States returns the state of every device that has a record.
 func (s *Store) States(ctx context.Context) ([]gateway.DeviceState, error) {
 	found, err := collect(ctx, s.meta, scanState, `SELECT d.id, coalesce(t.health_ms, 0), t.health, coalesce(t.policy_ms, 0), t.policy,
-			coalesce(n.id, ''), coalesce(m.anonymous, 0)
+			coalesce(t.push_ms, 0), coalesce(t.push_version, 0), coalesce(t.push_reason, 0), coalesce(n.id, ''), coalesce(m.anonymous, 0)
 		FROM device d LEFT JOIN state t ON t.source = d.source LEFT JOIN successor c ON c.source = d.source
 			LEFT JOIN device n ON n.source = c.by LEFT JOIN subject m ON m.kind = 2 AND m.source = d.source
 		WHERE d.known = 1 ORDER BY d.id`)
@@ -77,8 +87,9 @@ func (s *Store) States(ctx context.Context) ([]gateway.DeviceState, error) {
 
 func scanState(rows *sql.Rows) (st gateway.DeviceState, err error) {
 	var health, policy []byte
-	var healthMS, policyMS int64
-	if err := rows.Scan(&st.Device, &healthMS, &health, &policyMS, &policy, &st.SupersededBy, &st.Anonymous); err != nil {
+	var healthMS, policyMS, pushMS int64
+	var push gateway.PushState
+	if err := rows.Scan(&st.Device, &healthMS, &health, &policyMS, &policy, &pushMS, &push.Version, &push.Reason, &st.SupersededBy, &st.Anonymous); err != nil {
 		return st, err
 	}
 	if healthMS != 0 {
@@ -91,6 +102,9 @@ func scanState(rows *sql.Rows) (st gateway.DeviceState, err error) {
 	}
 	if err != nil {
 		return st, fmt.Errorf("decode state: %w", err)
+	}
+	if pushMS != 0 {
+		st.Push, st.PushAt = &push, fromMS(pushMS)
 	}
 	return st, nil
 }
@@ -172,7 +186,8 @@ func expireStates(ctx context.Context, tx *sql.Tx, floor day) error {
 	for _, change := range []string{
 		`UPDATE state SET health = NULL, health_ms = 0 WHERE health_ms < ?`,
 		`UPDATE state SET policy = NULL, policy_ms = 0 WHERE policy_ms < ?`,
-		`DELETE FROM state WHERE health_ms + policy_ms < ?`, // neither is left
+		`UPDATE state SET push_ms = 0, push_version = 0, push_reason = 0 WHERE push_ms < ?`,
+		`DELETE FROM state WHERE health_ms + policy_ms + push_ms < ?`, // none is left
 	} {
 		if _, err := tx.ExecContext(ctx, change, max(1, int64(floor)*msPerDay)); err != nil {
 			return err

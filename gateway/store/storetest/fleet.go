@@ -75,6 +75,7 @@ func cmpDevice(a, b gateway.Device) int {
 func newestState(t *testing.T, _ gateway.Store, r gateway.Registry, f fleetStore) {
 	ctx := context.Background()
 	put(t, r, gateway.DeviceRecord{Device: devA}, gateway.DeviceRecord{Device: devB})
+	const refused = eventv1.PolicyRefusal_POLICY_REFUSAL_OLDER
 	health := func(rss uint64) *eventv1.AgentHealth { return &eventv1.AgentHealth{RssBytes: rss, ConfigOk: true} }
 	for _, st := range []gateway.DeviceState{
 		{Device: devA, Health: health(1), HealthAt: at(3)},
@@ -83,6 +84,9 @@ func newestState(t *testing.T, _ gateway.Store, r gateway.Registry, f fleetStore
 		{Device: devA, Health: health(9), HealthAt: at(4)},                                // comes late
 		{Device: devB, Health: health(3), HealthAt: at(-400)},                             // a clock that runs ahead
 		{Device: devB, Health: health(4), HealthAt: Now, Policy: nil, PolicyAt: at(-400)}, // and was mended
+		{Device: devA, Push: &gateway.PushState{Version: 7}, PushAt: at(2)},
+		{Device: devA, Push: &gateway.PushState{Version: 8, Reason: refused}, PushAt: at(1)},
+		{Device: devA, Push: &gateway.PushState{Version: 6}, PushAt: at(3)}, // comes late
 	} {
 		if err := f.PutState(ctx, st); err != nil {
 			t.Fatalf("PutState() = %v; want nil", err)
@@ -90,6 +94,9 @@ func newestState(t *testing.T, _ gateway.Store, r gateway.Registry, f fleetStore
 	}
 	all := states(t, f)
 	a, b := all[devA], all[devB]
+	if a.Push == nil || *a.Push != (gateway.PushState{Version: 8, Reason: refused}) || !a.PushAt.Equal(at(1)) || b.Push != nil {
+		t.Errorf("States() = %+v and %+v; want the newest word of a push", a.Push, b.Push)
+	}
 	if len(all) != 2 || !proto.Equal(a.Health, health(2)) || !a.HealthAt.Equal(at(2)) || !a.Policy.GetAccepted() || !a.PolicyAt.Equal(at(3)) {
 		t.Errorf("States() = %+v; want the newest of each part", a)
 	}
@@ -105,7 +112,7 @@ func stateGoes(t *testing.T, s gateway.Store, r gateway.Registry, f fleetStore) 
 	ctx := context.Background()
 	put(t, r, gateway.DeviceRecord{Device: devA}, gateway.DeviceRecord{Device: devB})
 	for dev, days := range map[gateway.Device]int{devA: 1, devB: 5} {
-		err := f.PutState(ctx, gateway.DeviceState{Device: dev, Health: &eventv1.AgentHealth{}, HealthAt: at(days), Policy: &eventv1.PolicyApplied{}, PolicyAt: at(5)})
+		err := f.PutState(ctx, gateway.DeviceState{Device: dev, Health: &eventv1.AgentHealth{}, HealthAt: at(days), Policy: &eventv1.PolicyApplied{}, PolicyAt: at(5), Push: &gateway.PushState{Version: 1}, PushAt: at(5)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +121,7 @@ func stateGoes(t *testing.T, s gateway.Store, r gateway.Registry, f fleetStore) 
 		t.Fatal(err)
 	}
 	all := states(t, f)
-	if all[devA].Health == nil || all[devA].Policy != nil || all[devB].Health != nil || all[devB].Policy != nil {
+	if all[devA].Health == nil || all[devA].Policy != nil || all[devA].Push != nil || all[devB].Health != nil || all[devB].Policy != nil {
 		t.Errorf("States() after Expire = %+v; want the young account alone", all)
 	}
 	if _, err := s.Delete(ctx, []gateway.SubjectID{machineID(t, s, devA)}); err != nil {

@@ -37,6 +37,7 @@ const (
 	Rung_RUNG_GOPSUTIL    Rung = 4
 	Rung_RUNG_NATIVE      Rung = 5 // the system's own interface, where there is only one
 	Rung_RUNG_PACKET      Rung = 6 // packets as they pass, without whose they are
+	Rung_RUNG_ETW         Rung = 7 // Event Tracing for Windows
 )
 
 // Enum value maps for Rung.
@@ -49,6 +50,7 @@ var (
 		4: "RUNG_GOPSUTIL",
 		5: "RUNG_NATIVE",
 		6: "RUNG_PACKET",
+		7: "RUNG_ETW",
 	}
 	Rung_value = map[string]int32{
 		"RUNG_UNSPECIFIED": 0,
@@ -58,6 +60,7 @@ var (
 		"RUNG_GOPSUTIL":    4,
 		"RUNG_NATIVE":      5,
 		"RUNG_PACKET":      6,
+		"RUNG_ETW":         7,
 	}
 )
 
@@ -3754,7 +3757,7 @@ const file_event_v1_event_proto_rawDesc = "" +
 	"\x05layer\x18\x03 \x01(\x0e2\x0f.event.v1.LayerB\x04\xa8\xbb\x18\x01R\x05layer\x12U\n" +
 	"\x06signer\x18\x04 \x01(\tB=\xa8\xbb\x18\x01\xb2\xbb\x185the id of a signing key that IT named in the settingsR\x06signer\x12 \n" +
 	"\baccepted\x18\x05 \x01(\bB\x04\xa8\xbb\x18\x01R\baccepted\x125\n" +
-	"\x06reason\x18\x06 \x01(\x0e2\x17.event.v1.PolicyRefusalB\x04\xa8\xbb\x18\x01R\x06reason*\x81\x01\n" +
+	"\x06reason\x18\x06 \x01(\x0e2\x17.event.v1.PolicyRefusalB\x04\xa8\xbb\x18\x01R\x06reason*\x8f\x01\n" +
 	"\x04Rung\x12\x14\n" +
 	"\x10RUNG_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tRUNG_EBPF\x10\x01\x12\x10\n" +
@@ -3762,7 +3765,8 @@ const file_event_v1_event_proto_rawDesc = "" +
 	"\tRUNG_POLL\x10\x03\x12\x11\n" +
 	"\rRUNG_GOPSUTIL\x10\x04\x12\x0f\n" +
 	"\vRUNG_NATIVE\x10\x05\x12\x0f\n" +
-	"\vRUNG_PACKET\x10\x06*L\n" +
+	"\vRUNG_PACKET\x10\x06\x12\f\n" +
+	"\bRUNG_ETW\x10\a*L\n" +
 	"\tTransport\x12\x19\n" +
 	"\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rTRANSPORT_TCP\x10\x01\x12\x11\n" +
