@@ -55,8 +55,10 @@ generate: ## the schema's code, the filter, the sample settings, what fleet tool
 	$(GO) run ./packaging/fleet/gen
 	$(GO) run ./docs/gen
 
-test-windows: ## the tests of Windows under Wine, with small counts; docs/platforms.md says what Wine cannot do
+test-windows: build ## the tests of Windows under Wine, with small counts; docs/platforms.md says what Wine cannot do
+	GOOS=windows GOARCH=amd64 $(BUILD) -o bin/discreet-agent.exe ./cmd/agent
 	$(GO) run ./.ci/wine test
+	$(GO) run ./.ci/wine with $(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run Wine -v ./cmd/e2e
 
 bpf: ## compiles the eBPF programs of collectors/*/bpf anew; go build needs no compiler for them
 	@.ci/bpf
@@ -104,6 +106,7 @@ soak: build ## the slow ones with large counts
 	DISCREET_CRASHES=2000000 $(GO) test -count=1 -timeout 2h -run Crash -v ./agent/spool
 	DISCREET_KILLS=1000 $(GO) test -count=1 -timeout 3h -tags $(TAGS) -run Kill -v ./cmd/e2e
 	FUZZTIME=60s .ci/fuzz 60s
+	DISCREET_WINE_BATCHES=2000 $(MAKE) test-windows
 	$(MAKE) mutation
 
 size: build ## the size of the programs, stripped
