@@ -20,13 +20,15 @@ var mayImport = map[string][]string{
 	"proto":       {"proto/*"},
 	"proto/gen":   {"proto/*"},
 	"privacy":     {"proto/*"},
-	"configs":     {"privacy", "proto/event/v1"},
+	"configs":     {"privacy", "proto/event/v1", "configs/plist"},
 	"configs/gen": {"configs", "privacy"},
-	"docs/gen":    {"configs", "privacy", "proto/*", "agent/view"},
-	"collectors":  {"proto/*"},
+	// plist is a leaf, collectors may use it too.
+	"configs/plist": {},
+	"docs/gen":      {"configs", "privacy", "proto/*", "agent/view"},
+	"collectors":    {"proto/*"},
 	// kernel, netlink and procfs are sources that several collectors of Linux read, nt
-	// and etw those of Windows.
-	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/netlink", "collectors/procfs", "collectors/nt", "collectors/etw"},
+	// and etw those of Windows, libproc that of macOS.
+	"collectors/*":              {"proto/*", "collectors", "collectors/kernel", "collectors/bus", "collectors/libproc", "collectors/netlink", "collectors/procfs", "collectors/nt", "collectors/etw", "configs/plist"},
 	"collectors/bus/bustest":    {},
 	"agent/durable":             {},
 	"agent/spool":               {"privacy", "proto/*", "agent/durable"},
@@ -70,6 +72,7 @@ var onlyIn = map[string][]string{
 	"github.com/quic-go/quic-go":                    {"cmd/capture"},
 	"github.com/godbus/dbus":                        {"agent/session", "collectors/bus", "collectors/logon", "collectors/wifi"},
 	"github.com/cilium/ebpf":                        {"collectors"},
+	"github.com/ebitengine/purego":                  {"agent/session", "collectors/device", "collectors/libproc", "collectors/wifi"},
 	"github.com/klauspost/compress":                 {"agent/uplink", "gateway/ingest"},
 	"google.golang.org/grpc":                        {"proto", "agent/uplink", "agent/identity", "gateway", "cmd/gateway"},
 	"google.golang.org/protobuf/encoding":           {"cmd/gateway", "privacy", "proto/gen", "gateway", "agent/uplink"},

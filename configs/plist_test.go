@@ -2,17 +2,14 @@ package configs
 
 import (
 	"context"
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/discreet-agent/discreet/privacy"
-	"go.yaml.in/yaml/v3"
 )
 
 // prefs is where the tests' forced preferences are.
@@ -102,7 +99,7 @@ func TestPreferencesFaults(t *testing.T) {
 		{"value without key", xmlOf("<string>a</string>"), "org.discreet.agent: not a property list: line 3: keys and values of a dict do not alternate"},
 		{"key without value", xmlOf("<key>a</key>"), "org.discreet.agent: not a property list: line 3: a key of a dict has no value"},
 		{"too deep", xmlOf("<key>a</key>" + strings.Repeat("<array>", 20) + strings.Repeat("</array>", 20)), "nested more than 16 deep"},
-		{"too many", xmlOf("<key>a</key><array>" + strings.Repeat("<true/>", maxPlistNodes) + "</array>"), "more than 20000 values"},
+		{"too many", xmlOf("<key>a</key><array>" + strings.Repeat("<true/>", 20000) + "</array>"), "more than 20000 values"},
 		{"too large", xmlOf("<key>a</key><string>" + strings.Repeat("x", maxFile) + "</string>"), "larger than 1 MiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -187,95 +184,6 @@ func TestWatchPreferences(t *testing.T) {
 	}
 }
 
-// TestBinaryPlist holds what the reader must refuse and what a writer rarely
-// writes. The objects are given by hand; the first is the root.
-func TestBinaryPlist(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		objects []string
-		want    string // the node in YAML, or the error
-	}{
-		{"empty dict", []string{"\xd0"}, "{}"},
-		{"bool", []string{"\x09"}, "true"},
-		{"one byte", []string{"\x10\xff"}, "255"},
-		{"eight bytes", []string{"\x13\xff\xff\xff\xff\xff\xff\xff\xfe"}, "-2"},
-		{"sixteen bytes", []string{"\x14" + strings.Repeat("\xff", 16)}, "a number of 128 bits"},
-		{"float", []string{"\x22\x3f\x80\x00\x00"}, "1"},
-		{"double", []string{"\x23\x40\x00\x00\x00\x00\x00\x00\x00"}, "2"},
-		{"UTF-16", []string{"\x62\x00\xe4\xd8\x00"}, "ä\ufffd"},
-		{"shared object", []string{"\xa2\x01\x01", "\x51a"}, "[a, a]"},
-		{"null", []string{"\x00"}, "damaged"},
-		{"itself", []string{"\xa1\x00"}, errPlistDeep.Error()},
-		{"doubled 2^15 times", doublings(15), errPlistLarge.Error()},
-		{"no such object", []string{"\xa1\x07"}, "damaged"},
-		{"a list that ends early", []string{"\xaf\x10\xff\x00"}, "damaged"},
-		{"a length that is none", []string{"\x5f\x33"}, "damaged"},
-		{"a length of 2^63", []string{"\x5f\x13\x80\x00\x00\x00\x00\x00\x00\x00"}, "damaged"},
-		{"a dict of 2^63", []string{"\xdf\x13\x80\x00\x00\x00\x00\x00\x00\x00"}, "damaged"},
-		{"a key that is a number", []string{"\xd1\x01\x01", "\x10\x01"}, "damaged"},
-		{"ASCII that is none", []string{"\x51\xff"}, "damaged"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			n, err := parsePlist(binaryOf(c.objects...))
-			got := ""
-			if err != nil {
-				got = err.Error()
-			} else if got = n.Value; n.Kind != yaml.ScalarNode {
-				n.Style = yaml.FlowStyle
-				b, _ := yaml.Marshal(n)
-				got = strings.TrimSpace(string(b))
-			}
-			if got != c.want {
-				t.Errorf("parsePlist(%q) = %s; want %s", c.objects, got, c.want)
-			}
-		})
-	}
-}
-
-// doublings makes lists that each name the next one twice.
-func doublings(n byte) []string {
-	var objects []string
-	for i := range n {
-		objects = append(objects, string([]byte{0xa2, i + 1, i + 1}))
-	}
-	return append(objects, "\x09")
-}
-
-// binaryOf lays objects into a binary property list.
-func binaryOf(objects ...string) []byte {
-	b := []byte(binaryMagic)
-	var table []byte
-	for _, o := range objects {
-		table = binary.BigEndian.AppendUint16(table, uint16(len(b)))
-		b = append(b, o...)
-	}
-	at := len(b)
-	b = append(append(b, table...), 0, 0, 0, 0, 0, 0, 2, 1)
-	for _, v := range []int{len(objects), 0, at} {
-		b = binary.BigEndian.AppendUint64(b, uint64(v))
-	}
-	return b
-}
-
-// TestBinaryPlistCut: no part of a good file, and no changed byte, makes the reader
-// panic or read what is not there.
-func TestBinaryPlistCut(t *testing.T) {
-	data, err := os.ReadFile("testdata/preferences/binary.plist")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range data {
-		if _, err := parsePlist(data[:i]); err == nil {
-			t.Errorf("parsePlist of the first %d of %d bytes = nil; want an error", i, len(data))
-		}
-		for _, v := range []byte{0, 0xff, data[i] ^ 0x80} {
-			changed := slices.Clone(data)
-			changed[i] = v
-			_, _ = parsePlist(changed)
-		}
-	}
-}
-
 // FuzzPreferences: whatever stands in the store, it is read without a panic within
 // its bounds, never passes a floor above it, and faults stop all but health.
 func FuzzPreferences(f *testing.F) {
@@ -286,16 +194,11 @@ func FuzzPreferences(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	f.Add(binaryOf("\xa1\x00"))
-	f.Add(binaryOf(doublings(15)...))
 	f.Add([]byte(privacyXML("<key>preset</key><string>classic</string>")))
 	base := loaderOf(nil)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<14 || string(data) == "!" {
 			return
-		}
-		if n, err := parsePlist(data); err == nil && countNodes(n, 0) > maxPlistNodes {
-			t.Errorf("parsePlist gives more than %d nodes", maxPlistNodes)
 		}
 		l := base.over(memory{"/c/agent.yaml": "{}", prefs: string(data)})
 		l.paths.Preferences = prefs
@@ -304,12 +207,4 @@ func FuzzPreferences(f *testing.F) {
 			t.Errorf("%d faults, only health %v, policy %v; want nothing but health after a fault", len(got.Faults), got.OnlyHealth, got.Policy)
 		}
 	})
-}
-
-func countNodes(n *yaml.Node, depth int) int {
-	sum := 1
-	for _, k := range n.Content {
-		sum += countNodes(k, depth+1)
-	}
-	return sum
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/discreet-agent/discreet/configs/plist"
 )
 
 // templatePolicy is a policy of the template for Group Policy, as far as it says
@@ -156,7 +156,7 @@ func TestProfileIsRead(t *testing.T) {
 	if e := l.bags[mainBag].entries; len(l.faults) > 0 || len(e) != 2 || e["gateway.address"].value != "gw.example:8443" {
 		t.Errorf("profile: %v, %d settings; want two, and no fault", l.faults, len(e))
 	}
-	if root, err := parsePlist(data); err != nil || root.Kind != yaml.MappingNode {
-		t.Errorf("parsePlist(profile) = %v; want a dictionary", err)
+	if root, err := plist.Parse(data); err != nil || root.Kind != plist.Dict {
+		t.Errorf("Parse(profile) = %v; want a dictionary", err)
 	}
 }

@@ -33,6 +33,7 @@ type desk struct {
 	want   Wants
 	lag    time.Duration
 	out    chan<- event
+	onMain func(func()) // runs a function on the first thread; nil: there is none to lend
 }
 
 func (d *desk) send(e event) {

@@ -24,8 +24,8 @@ func sessionCommands(s *shared) []*cobra.Command {
 		Short: "the helper in a person's session: sums of focus and activity, for the service",
 		Long: `session looks after focus and idle time of the session in which it runs, with the
 rights of the person, and only as far as the policy asks for. It tells sums to the
-service. It reads no title, no key and no content. A session manager starts it; it
-waits for the service.`,
+service. It reads no title, no key and no content. A session manager starts it, and
+it waits for the service; on Windows the service starts it.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			harden()
@@ -34,6 +34,7 @@ waits for the service.`,
 			if o.Dir == "" {
 				o.Dir = configs.SystemPlaces().Run
 			}
+			o.Service = startedBy()
 			o.Log = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
@@ -44,7 +45,10 @@ waits for the service.`,
 			// Again when it has found its desktop and the service.
 			settled := time.AfterFunc(15*time.Second, shed)
 			defer settled.Stop()
-			return fail(exitFailure, session.NewHelper(o).Run(ctx))
+			return fail(exitFailure, session.Main(func(onMain func(func())) error {
+				o.OnMain = onMain
+				return session.NewHelper(o).Run(ctx)
+			}))
 		},
 	}
 	c.Flags().DurationVar(&o.Idle, "idle", 0, "after how long without input a person counts as away (0: the default)")

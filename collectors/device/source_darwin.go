@@ -8,14 +8,16 @@ import (
 
 	"github.com/discreet-agent/discreet/collectors"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
+	privacyv1 "github.com/discreet-agent/discreet/proto/privacy/v1"
 )
 
+// rungs: sysctl, and for the serial number the I/O registry.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
-// describe asks sysctl(3). The serial number stands only in the I/O registry,
-// which is not to be had without C: it stays empty. So does whether a management
-// service rules the machine, which only another program tells.
-func describe(_ collectors.Env, d *eventv1.Device) error {
+// describe asks sysctl(3), and for the serial number, where it may leave, the I/O
+// registry. Whether a management service rules the machine only another program
+// tells: it stays empty.
+func describe(env collectors.Env, d *eventv1.Device) error {
 	d.System = eventv1.System_SYSTEM_MACOS
 	d.Version, d.Build, d.Kernel = ask("kern.osproductversion"), ask("kern.osversion"), ask("kern.osrelease")
 	d.Maker, d.Model, d.Cpu = "Apple", ask("hw.model"), ask("machdep.cpu.brand_string")
@@ -34,6 +36,9 @@ func describe(_ collectors.Env, d *eventv1.Device) error {
 		d.Chassis = desktop
 	default:
 		d.Chassis = other // since 2022 models are called MacN,N, whatever they are
+	}
+	if env.Keeps(privacyv1.Class_DEVICE_SERIAL) {
+		d.Serial = serialNumber()
 	}
 	if boot, err := unix.SysctlTimeval("kern.boottime"); err == nil {
 		d.BootDay = dayOf(time.Unix(boot.Sec, 0))

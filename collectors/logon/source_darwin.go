@@ -15,6 +15,7 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: the file of sessions, utmpx.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
 const (

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
@@ -11,7 +12,7 @@ import (
 
 // pkg is one installed package.
 type pkg struct {
-	source  string // dpkg, rpm, desktop, msi, pkg
+	source  string // dpkg, rpm, desktop, msi, uninstall, receipt, application
 	name    string
 	version string
 	vendor  string
@@ -111,3 +112,6 @@ func tidy(s string) string {
 	}
 	return s
 }
+
+// dayOf returns the day of a time, counted from 1970.
+func dayOf(t time.Time) uint32 { return uint32(max(t.Unix()/86400, 0)) }

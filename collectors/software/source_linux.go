@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/discreet-agent/discreet/collectors"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
@@ -205,5 +204,3 @@ func (d *databases) readDesktop(dir string) []pkg {
 	}
 	return list
 }
-
-func dayOf(t time.Time) uint32 { return uint32(max(t.Unix()/86400, 0)) }

@@ -54,9 +54,11 @@ func (c *Collector) Run(ctx context.Context, emit collectors.Emit) error {
 // 0.
 type reading struct {
 	connected bool
+	denied    bool   // the system does not tell which network it is
 	ssid      []byte // nil where it was not read
 	bssid     string // "" where it was not read
 	link      eventv1.WifiLink
+	redacted  bool // the system withholds a name that was asked for
 }
 
 // links remembers each adapter's link between two reports.
@@ -155,6 +157,10 @@ func (l *links) status(r *reading) eventv1.IdentityStatus {
 	switch {
 	case !l.names.ssid && !l.names.bssid:
 		return eventv1.IdentityStatus_IDENTITY_STATUS_OFF_BY_POLICY
+	case r.redacted:
+		return eventv1.IdentityStatus_IDENTITY_STATUS_REDACTED_BY_SYSTEM
+	case r.denied:
+		return eventv1.IdentityStatus_IDENTITY_STATUS_DENIED
 	case l.names.ssid && r.ssid == nil, l.names.bssid && r.bssid == "":
 		return eventv1.IdentityStatus_IDENTITY_STATUS_UNSUPPORTED
 	}

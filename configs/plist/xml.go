@@ -1,4 +1,4 @@
-package configs
+package plist
 
 import (
 	"bytes"
@@ -7,30 +7,29 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
+	"time"
 )
 
-// xmlPlist is the state of one reading. Elements that are open are on the stack;
+// xmlReader is the state of one reading. Elements that are open are on the stack;
 // nothing recurses.
-type xmlPlist struct {
-	budget plistBudget
+type xmlReader struct {
+	budget budget
 	stack  []openElement
-	root   *yaml.Node
+	root   *Node
 	begun  bool // the element plist was opened
 }
 
 type openElement struct {
 	name string
-	kids []*yaml.Node // of plist, dict and array; of dict: keys and values in turn
+	kids []*Node // of plist, dict and array; of dict: keys and values in turn
 	text strings.Builder
 }
 
-// parseXMLPlist reads the XML form. Only what Apple's DTD names may stand in it;
+// parseXML reads the XML form. Only what Apple's DTD names may stand in it;
 // entities of its own it may not define.
-func parseXMLPlist(data []byte) (*yaml.Node, error) {
+func parseXML(data []byte) (*Node, error) {
 	dec := xml.NewDecoder(bytes.NewReader(data))
-	var p xmlPlist
+	var p xmlReader
 	for {
 		token, err := dec.RawToken()
 		if errors.Is(err, io.EOF) {
@@ -50,7 +49,7 @@ func parseXMLPlist(data []byte) (*yaml.Node, error) {
 	return p.root, nil
 }
 
-func (p *xmlPlist) token(token xml.Token) error {
+func (p *xmlReader) token(token xml.Token) error {
 	switch t := token.(type) {
 	case xml.Directive:
 		if p.begun || bytes.ContainsRune(t, '[') || !bytes.HasPrefix(t, []byte("DOCTYPE plist")) {
@@ -66,7 +65,7 @@ func (p *xmlPlist) token(token xml.Token) error {
 	return nil
 }
 
-func (p *xmlPlist) open(name xml.Name) error {
+func (p *xmlReader) open(name xml.Name) error {
 	if name.Space != "" {
 		return errors.New("an element with a prefix")
 	}
@@ -82,18 +81,18 @@ func (p *xmlPlist) open(name xml.Name) error {
 	} else if top.name != "dict" && name.Local == "key" || name.Local == "plist" {
 		return errors.New("an element out of place")
 	}
-	if len(p.stack) > maxPlistDepth {
-		return errPlistDeep
+	if len(p.stack) > maxDepth {
+		return errDeep
 	}
 	p.stack = append(p.stack, openElement{name: name.Local})
 	return nil
 }
 
-func (p *xmlPlist) top() *openElement { return &p.stack[len(p.stack)-1] }
+func (p *xmlReader) top() *openElement { return &p.stack[len(p.stack)-1] }
 
 func isContainer(name string) bool { return name == "plist" || name == "dict" || name == "array" }
 
-func (p *xmlPlist) chars(t xml.CharData) error {
+func (p *xmlReader) chars(t xml.CharData) error {
 	if len(p.stack) == 0 || isContainer(p.top().name) {
 		if len(bytes.TrimSpace(t)) > 0 {
 			return errors.New("text between the elements")
@@ -104,7 +103,7 @@ func (p *xmlPlist) chars(t xml.CharData) error {
 	return nil
 }
 
-func (p *xmlPlist) close(name xml.Name) error {
+func (p *xmlReader) close(name xml.Name) error {
 	if len(p.stack) == 0 || p.top().name != name.Local || name.Space != "" {
 		return errors.New("an element is closed that is not open")
 	}
@@ -121,7 +120,7 @@ func (p *xmlPlist) close(name xml.Name) error {
 	if err != nil {
 		return err
 	}
-	if err := p.budget.take(len(n.Value)); err != nil {
+	if err := p.budget.take(len(n.Text)); err != nil {
 		return err
 	}
 	p.top().kids = append(p.top().kids, n)
@@ -129,35 +128,38 @@ func (p *xmlPlist) close(name xml.Name) error {
 }
 
 // node makes the node of an element that is closed.
-func (e *openElement) node() (*yaml.Node, error) {
+func (e *openElement) node() (*Node, error) {
 	text := e.text.String()
 	switch e.name {
 	case "dict":
 		if len(e.kids)%2 != 0 {
 			return nil, errors.New("a key of a dict has no value")
 		}
-		return plistMap(e.kids), nil
+		return &Node{Kind: Dict, Items: e.kids}, nil
 	case "array":
-		return plistList(e.kids), nil
+		return &Node{Kind: Array, Items: e.kids}, nil
 	case "key", "string":
-		return plistScalar("!!str", text), nil
+		return scalar(String, text), nil
 	case "integer":
 		n, err := strconv.ParseInt(strings.TrimSpace(text), 0, 64)
 		if err != nil {
 			return nil, errors.New("an integer that is none")
 		}
-		return plistScalar("!!int", strconv.FormatInt(n, 10)), nil
+		return scalar(Integer, strconv.FormatInt(n, 10)), nil
 	case "real":
-		return plistScalar("!!float", strings.TrimSpace(text)), nil
+		return scalar(Real, strings.TrimSpace(text)), nil
 	case "true", "false":
 		if text != "" {
 			return nil, errors.New("text in the element " + e.name)
 		}
-		return plistBool(e.name == "true"), nil
+		return truth(e.name == "true"), nil
 	case "data":
-		return plistData(), nil
+		return scalar(Data, ""), nil
 	case "date":
-		return plistDate(), nil
+		if at, err := time.Parse(time.RFC3339, strings.TrimSpace(text)); err == nil {
+			return scalar(Date, at.UTC().Format(time.RFC3339)), nil
+		}
+		return scalar(Date, ""), nil
 	}
 	return nil, errors.New("an element that a property list does not know")
 }
