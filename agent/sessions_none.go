@@ -10,3 +10,6 @@ import (
 
 // newSessions returns nil: nothing in this build asks what people do.
 func newSessions(string, *slog.Logger) collectors.Sessions { return nil }
+
+// SessionsChanged does nothing.
+func (a *Agent) SessionsChanged() {}

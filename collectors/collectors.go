@@ -77,7 +77,7 @@ type Sessions interface {
 
 // Focused says for how long a program was in front, up to now.
 type Focused struct {
-	UID  uint32        // of the person, as the kernel says
+	UID  uint32        // of the person, as the kernel says; on Windows the session's number
 	PID  uint32        // 0: the display does not tell; what stands here is the helper's word
 	App  string        // what the display calls the program
 	Span time.Duration // at most some minutes
@@ -85,7 +85,7 @@ type Focused struct {
 
 // Active says for how long a person used the device, up to some moments ago.
 type Active struct {
-	UID  uint32
+	UID  uint32 // as in Focused
 	Span time.Duration
 }
 

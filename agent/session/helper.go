@@ -22,6 +22,9 @@ type Options struct {
 	Idle   time.Duration // 0: Idle
 	Every  time.Duration // how often sums are told; 0: 30 s
 	Retry  time.Duration // the first wait for a service that is not there; 0: 1 s
+	// Service is the way to the service that started this helper; nil: the socket is
+	// asked for it. When it ends, so does the helper.
+	Service net.Conn
 }
 
 // Helper looks after one session. Use NewHelper.
@@ -48,6 +51,10 @@ const longestRetry = time.Minute
 // Run serves the service until ctx is done. A service that is not there, or that
 // ends, is waited for.
 func (h *Helper) Run(ctx context.Context) error {
+	if h.o.Service != nil {
+		h.over(ctx, h.o.Service)
+		return nil
+	}
 	wait := h.o.Retry
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -64,13 +71,18 @@ func (h *Helper) Run(ctx context.Context) error {
 	return nil
 }
 
-// once serves one connection.
+// once serves one connection to the socket.
 func (h *Helper) once(ctx context.Context) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", filepath.Join(h.o.Dir, SocketName))
 	if err != nil {
 		return
 	}
+	h.over(ctx, c)
+}
+
+// over serves a connection until it ends.
+func (h *Helper) over(ctx context.Context, c net.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
 	wants := make(chan Wants)
 	var reader sync.WaitGroup
@@ -112,7 +124,7 @@ func (h *Helper) serve(ctx context.Context, c net.Conn, want Wants, wants <-chan
 	defer cancel()
 	tick := time.NewTicker(h.o.Every)
 	defer tick.Stop()
-	t := newTracker(want, h.o.Idle, time.Now)
+	t := newTracker(want, h.o.Idle, awake)
 	if want != (Wants{}) {
 		d := &desk{ctx, h.o.Getenv, want, h.o.Idle, events}
 		sources.Go(func() {

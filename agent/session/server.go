@@ -26,9 +26,9 @@ const (
 // Server is the service's side. It implements collectors.Sessions. While no
 // collector follows there is no socket.
 type Server struct {
-	log *slog.Logger
-	dir string
-	who func(net.Conn) (uid uint32, ok bool)
+	log    *slog.Logger
+	listen func() (net.Listener, error)
+	who    func(net.Conn) (uid uint32, ok bool)
 
 	mu        sync.Mutex // guards what follows
 	focus     map[int]*follower[collectors.Focused]
@@ -63,8 +63,14 @@ type listening struct {
 // NewServer returns a server whose socket will be in dir. who asks the system who
 // is at the other end of a connection. Nothing is opened.
 func NewServer(dir string, log *slog.Logger, who func(net.Conn) (uint32, bool)) *Server {
+	return NewServerOn(func() (net.Listener, error) { return listen(dir) }, log, who)
+}
+
+// NewServerOn returns a server that hears whoever a listener brings. It is called
+// for the first collector that follows, and closed with the last.
+func NewServerOn(listen func() (net.Listener, error), log *slog.Logger, who func(net.Conn) (uint32, bool)) *Server {
 	return &Server{
-		log: log, dir: dir, who: who, helpers: map[*helper]bool{}, perUser: map[uint32]int{},
+		log: log, listen: listen, who: who, helpers: map[*helper]bool{}, perUser: map[uint32]int{},
 		focus: map[int]*follower[collectors.Focused]{}, active: map[int]*follower[collectors.Active]{},
 	}
 }
@@ -108,32 +114,41 @@ func follow[T any](ctx context.Context, s *Server, in map[int]*follower[T], f *f
 // wants is what the collectors follow. The lock is held.
 func (s *Server) wants() Wants { return Wants{len(s.focus) > 0, len(s.active) > 0} }
 
-// open makes the socket for the first follower. The lock is held.
+// open begins to listen for the first follower. The lock is held.
 func (s *Server) open() error {
 	if s.listening != nil {
 		return nil
 	}
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
-		return fmt.Errorf("make run folder: %w", err)
-	}
-	name := filepath.Join(s.dir, SocketName)
-	// The agent's lock says that no other agent lives here.
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove stale socket: %w", err)
-	}
-	l, err := net.Listen("unix", name)
+	l, err := s.listen()
 	if err != nil {
-		return fmt.Errorf("open socket for sessions: %w", err)
-	}
-	// Everybody's helper may come: the kernel says whose it is.
-	if err := os.Chmod(name, 0o666); err != nil {
-		l.Close()
-		return fmt.Errorf("open socket to people: %w", err)
+		return err
 	}
 	now := &listening{l: l}
 	s.listening = now
 	now.done.Go(func() { s.accept(now) }) // by then there may be another
 	return nil
+}
+
+// listen makes the socket.
+func listen(dir string) (net.Listener, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make run folder: %w", err)
+	}
+	name := filepath.Join(dir, SocketName)
+	// The agent's lock says that no other agent lives here.
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("remove stale socket: %w", err)
+	}
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return nil, fmt.Errorf("open socket for sessions: %w", err)
+	}
+	// Everybody's helper may come: the kernel says whose it is.
+	if err := os.Chmod(name, 0o666); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("open socket to people: %w", err)
+	}
+	return l, nil
 }
 
 // close ends the socket with its last follower. The lock is held; who gets a

@@ -42,6 +42,11 @@ const accepted = svc.AcceptStop | svc.AcceptShutdown | svc.AcceptPreShutdown |
 func (s *shared) runService(ctx context.Context, run func(context.Context) error) error {
 	h := newHandler(ctx, run)
 	s.watch = &watched{state: h.state, log: openEventLog(serviceName), started: h.started}
+	h.sessions = func() {
+		if r := h.running.Load(); r != nil {
+			r.agent.SessionsChanged()
+		}
+	}
 	h.folders = closeFolders(configs.SystemPlaces())
 	err := svc.Run(serviceName, h)
 	if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {

@@ -24,8 +24,8 @@ func sessionCommands(s *shared) []*cobra.Command {
 		Short: "the helper in a person's session: sums of focus and activity, for the service",
 		Long: `session looks after focus and idle time of the session in which it runs, with the
 rights of the person, and only as far as the policy asks for. It tells sums to the
-service. It reads no title, no key and no content. A session manager starts it; it
-waits for the service.`,
+service. It reads no title, no key and no content. A session manager starts it, and
+it waits for the service; on Windows the service starts it.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			harden()
@@ -34,6 +34,7 @@ waits for the service.`,
 			if o.Dir == "" {
 				o.Dir = configs.SystemPlaces().Run
 			}
+			o.Service = startedBy()
 			o.Log = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()

@@ -41,13 +41,14 @@ func TestDecoderHasNoCapability(t *testing.T) {
 }
 
 func decoderHasNoCapability(t *testing.T, rung eventv1.Rung) {
-	src, err := open(rung, collectors.Env{})
+	opened, err := open(rung, collectors.Env{})
 	if err != nil {
 		if os.Getuid() != 0 {
 			t.Skipf("needs capabilities(7): %v", err)
 		}
 		t.Fatal(err)
 	}
+	src := opened.(watched).src
 	defer src.Close()
 	before := capabilities(t)
 	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)

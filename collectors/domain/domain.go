@@ -54,6 +54,29 @@ type source interface {
 	Close() error
 }
 
+// A runner is an open source that reports by itself until ctx is done.
+type runner interface {
+	run(ctx context.Context, emit collectors.Emit) error
+}
+
+// watched is a source of packets.
+type watched struct {
+	c   *Collector
+	src source
+}
+
+func (w watched) run(ctx context.Context, emit collectors.Emit) error {
+	return w.c.watch(ctx, w.src, emit)
+}
+
+// watching returns a source of packets as what runs.
+func watching(env collectors.Env, src source, err error) (runner, error) {
+	if err != nil {
+		return nil, err
+	}
+	return watched{&Collector{env}, src}, nil
+}
+
 // Run reports names until ctx is done. It tries the rungs from the best down, or
 // only the one that the settings force. Where the best is not to be had, the
 // collector's note says why.
@@ -64,10 +87,10 @@ func (c *Collector) Run(ctx context.Context, emit collectors.Emit) error {
 		if c.env.Rung != eventv1.Rung_RUNG_UNSPECIFIED && c.env.Rung != rung {
 			continue
 		}
-		var src source
+		var src runner
 		if src, err = open(rung, c.env); err == nil {
 			c.env.Stats.SetRung(rung)
-			return c.watch(ctx, src, emit)
+			return src.run(ctx, emit)
 		}
 		c.env.Log.Info("source not usable", "collector", Spec.Name, "rung", rung.String(), "err", err)
 		if c.env.Stats.Note() == "" {

@@ -14,12 +14,14 @@ import (
 // packet socket.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_EBPF, eventv1.Rung_RUNG_PACKET}
 
-func open(rung eventv1.Rung, env collectors.Env) (source, error) {
+func open(rung eventv1.Rung, env collectors.Env) (runner, error) {
 	switch rung {
 	case eventv1.Rung_RUNG_EBPF:
-		return openSockets(env)
+		src, err := openSockets(env)
+		return watching(env, src, err)
 	case eventv1.Rung_RUNG_PACKET:
-		return openPackets()
+		src, err := openPackets()
+		return watching(env, src, err)
 	}
 	return nil, fmt.Errorf("domain source: %w", collectors.ErrUnsupported)
 }

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package domain
 
@@ -11,6 +11,6 @@ import (
 
 var rungs []eventv1.Rung
 
-func open(eventv1.Rung, collectors.Env) (source, error) {
+func open(eventv1.Rung, collectors.Env) (runner, error) {
 	return nil, fmt.Errorf("no source yet on this system: %w", collectors.ErrUnsupported)
 }

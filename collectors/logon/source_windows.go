@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -14,12 +15,19 @@ import (
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
+// rungs: the sessions of Remote Desktop Services, which know the console's too; their
+// messages to a window that nobody sees, for locks and sleep as well.
+// Proof: compiled; the window and its messages run under Wine 8.0, which lists no
+// session.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_NATIVE}
 
-// lookEvery: a service hears of session changes only through its control
-// handler, which is the agent's and not ours; half a minute is finer than any
-// level but one lets out.
-const lookEvery = 30 * time.Second
+const (
+	// lookEvery is for what no message told.
+	lookEvery = 5 * time.Minute
+	// lookUnheard: without messages half a minute is finer than any level but one
+	// lets out.
+	lookUnheard = 30 * time.Second
+)
 
 // What Remote Desktop Services say of a session (wtsapi32.h).
 const (
@@ -37,6 +45,8 @@ const (
 type terminals struct {
 	enumerate, query, free *windows.LazyProc
 	sids                   map[string]string // by account: a look-up may ask a domain controller
+	heard                  atomic.Bool       // messages come
+	news                   chan struct{}
 }
 
 func open(collectors.Env) (source, error) {
@@ -46,6 +56,7 @@ func open(collectors.Env) (source, error) {
 		query:     dll.NewProc("WTSQuerySessionInformationW"),
 		free:      dll.NewProc("WTSFreeMemory"),
 		sids:      make(map[string]string),
+		news:      make(chan struct{}, 1),
 	}
 	for _, p := range []*windows.LazyProc{t.enumerate, t.query, t.free} {
 		if err := p.Find(); err != nil {
@@ -132,12 +143,25 @@ func (t *terminals) sid(account string) string {
 	return sid
 }
 
+// changed says that the list of sessions is another. It does not wait.
+func (t *terminals) changed() {
+	select {
+	case t.news <- struct{}{}:
+	default:
+	}
+}
+
 func (t *terminals) wait(ctx context.Context) error {
-	timer := time.NewTimer(lookEvery)
+	every := lookUnheard
+	if t.heard.Load() {
+		every = lookEvery
+	}
+	timer := time.NewTimer(every)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
+	case <-t.news:
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 // pkg is one installed package.
 type pkg struct {
-	source  string // dpkg, rpm, desktop, msi, pkg
+	source  string // dpkg, rpm, desktop, msi, uninstall, pkg
 	name    string
 	version string
 	vendor  string

@@ -54,6 +54,7 @@ func (c *Collector) Run(ctx context.Context, emit collectors.Emit) error {
 // 0.
 type reading struct {
 	connected bool
+	denied    bool   // the system does not tell which network it is
 	ssid      []byte // nil where it was not read
 	bssid     string // "" where it was not read
 	link      eventv1.WifiLink
@@ -155,6 +156,8 @@ func (l *links) status(r *reading) eventv1.IdentityStatus {
 	switch {
 	case !l.names.ssid && !l.names.bssid:
 		return eventv1.IdentityStatus_IDENTITY_STATUS_OFF_BY_POLICY
+	case r.denied:
+		return eventv1.IdentityStatus_IDENTITY_STATUS_DENIED
 	case l.names.ssid && r.ssid == nil, l.names.bssid && r.bssid == "":
 		return eventv1.IdentityStatus_IDENTITY_STATUS_UNSUPPORTED
 	}

@@ -1,4 +1,4 @@
-//go:build !nobehaviour
+//go:build !nobehaviour && !windows
 
 package agent
 
@@ -19,3 +19,6 @@ func newSessions(dir string, log *slog.Logger) collectors.Sessions {
 		return who.UID, who.Known
 	})
 }
+
+// SessionsChanged does nothing: helpers come by themselves.
+func (a *Agent) SessionsChanged() {}

@@ -1,0 +1,8 @@
+//go:build !nobehaviour && !windows
+
+package main
+
+import "net"
+
+// startedBy returns nil: the helper asks for the service's socket.
+func startedBy() net.Conn { return nil }
