@@ -32,7 +32,7 @@ type world struct {
 func newWorld(t *testing.T) (w *world, stop func()) {
 	t.Helper()
 	w = &world{t: t, dir: t.TempDir()}
-	s := NewServer(w.dir, slog.New(slog.DiscardHandler), func(net.Conn) (uint32, bool) { return 4242, true })
+	s := NewServerOn(func() (net.Listener, error) { return listenIn(w.dir) }, slog.New(slog.DiscardHandler), func(net.Conn) (uint32, bool) { return 4242, true })
 	ctx, cancel := context.WithCancel(t.Context())
 	var both sync.WaitGroup
 	both.Go(func() {
@@ -69,7 +69,7 @@ func (w *world) until(what string, ok func() bool) {
 
 func (w *world) dial() (net.Conn, *bufio.Reader) {
 	w.t.Helper()
-	c, err := net.Dial("unix", filepath.Join(w.dir, SocketName))
+	c, err := dialIn(w.dir)
 	if err != nil {
 		w.t.Fatal(err)
 	}

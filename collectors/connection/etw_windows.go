@@ -9,6 +9,7 @@ import (
 
 	"github.com/discreet-agent/discreet/collectors"
 	"github.com/discreet-agent/discreet/collectors/etw"
+	"github.com/discreet-agent/discreet/collectors/nt"
 	eventv1 "github.com/discreet-agent/discreet/proto/event/v1"
 )
 
@@ -109,3 +110,6 @@ func (s *traced) take(e *etw.Event) {
 		s.traffic.take(&t, timeOf(e))
 	}
 }
+
+// timeOf returns the time of an event.
+func timeOf(e *etw.Event) time.Time { return time.UnixMilli(nt.UnixMS(e.At)) }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/discreet-agent/discreet/collectors/etw"
-	"github.com/discreet-agent/discreet/collectors/nt"
 )
 
 // traffic holds open flows as the events of Windows tell them. An event names both
@@ -238,6 +237,3 @@ func (t *traffic) look(each func(func(*row)) error, measure func(*tcpInfo, *row,
 	}
 	return nil
 }
-
-// timeOf returns the time of an event.
-func timeOf(e *etw.Event) time.Time { return time.UnixMilli(nt.UnixMS(e.At)) }

@@ -7,8 +7,6 @@
 // needed are not looked at, so a longer version of an event is read too.
 package etw
 
-import "time"
-
 // Event is one event. Data is good until the call ends that hands it out.
 type Event struct {
 	ID      uint16
@@ -24,9 +22,6 @@ type Provider struct {
 	Keywords uint64   // any of them
 	IDs      []uint16 // which of its events are wanted; the kernel holds the others back
 }
-
-// The providers. Level 4 is informational: all of these events are.
-const level = 4
 
 // KernelProcess tells of processes that start and stop.
 func KernelProcess() Provider {
@@ -46,12 +41,3 @@ func KernelNetwork() Provider {
 func DNSClient() Provider {
 	return Provider{"{1c95126e-7eea-49a9-a3fe-a378b03ddb4d}", 0, []uint16{idAsked, idAnswered}}
 }
-
-// Bounds of a session.
-const (
-	bufferKiB  = 64
-	minBuffers = 8
-	maxBuffers = 64
-	flushEvery = time.Second // the kernel hands over at least as often
-	lostEvery  = time.Minute // and is asked what it could not hand over
-)

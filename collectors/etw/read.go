@@ -22,13 +22,6 @@ func (r *reader) take(n int) []byte {
 	return x
 }
 
-func (r *reader) word16() uint16 {
-	if b := r.take(2); b != nil {
-		return binary.LittleEndian.Uint16(b)
-	}
-	return 0
-}
-
 func (r *reader) word32() uint32 {
 	if b := r.take(4); b != nil {
 		return binary.LittleEndian.Uint32(b)

@@ -12,6 +12,16 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// Bounds of a session.
+const (
+	bufferKiB  = 64
+	minBuffers = 8
+	maxBuffers = 64
+	flushEvery = time.Second // the kernel hands over at least as often
+	lostEvery  = time.Minute // and is asked what it could not hand over
+	level      = 4           // informational: all of these events are
+)
+
 // Session is one trace in real time. It is open when it is made; Run closes it.
 type Session struct {
 	name  *uint16
