@@ -14,7 +14,7 @@ TESTTIME ?= 20m
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages repo test-packages test-deb test-windows test-ansible deps clean bench-fleet admx-schema
+.PHONY: help build build-nobehaviour demo test check generate fresh fmt vet lint rules unit race e2e vm bpf bench-capture bench-footprint crash canary kills mutation bench soak fuzz size packages repo test-packages test-deb test-windows test-ansible deps clean bench-fleet admx-schema test-msi
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -31,7 +31,7 @@ build-nobehaviour: ## bin/discreet-agent-nobehaviour: focus, activity and logon 
 demo: build ## both programs on loopback, with real events; DEMO_SECONDS=20 ends it by itself
 	@$(GO) run ./cmd/demo
 
-test: deps check race e2e vm test-windows test-deb ## all that CI runs
+test: deps check race e2e vm test-windows test-deb test-msi ## all that CI runs
 	$(MAKE) mutation MUTANTS=40
 	@echo "make test: all targets passed"
 
@@ -55,8 +55,10 @@ generate: ## the schema's code, the filter, the sample settings, what fleet tool
 	$(GO) run ./packaging/fleet/gen
 	$(GO) run ./docs/gen
 
-test-windows: ## the tests of Windows under Wine, with small counts; docs/platforms.md says what Wine cannot do
+test-windows: build ## the tests of Windows under Wine, with small counts; docs/platforms.md says what Wine cannot do
+	GOOS=windows GOARCH=amd64 $(BUILD) -o bin/discreet-agent.exe ./cmd/agent
 	$(GO) run ./.ci/wine test
+	$(GO) run ./.ci/wine with $(GO) test -count=1 -timeout $(TESTTIME) -tags $(TAGS) -run Wine -v ./cmd/e2e
 
 bpf: ## compiles the eBPF programs of collectors/*/bpf anew; go build needs no compiler for them
 	@.ci/bpf
@@ -104,6 +106,7 @@ soak: build ## the slow ones with large counts
 	DISCREET_CRASHES=2000000 $(GO) test -count=1 -timeout 2h -run Crash -v ./agent/spool
 	DISCREET_KILLS=1000 $(GO) test -count=1 -timeout 3h -tags $(TAGS) -run Kill -v ./cmd/e2e
 	FUZZTIME=60s .ci/fuzz 60s
+	DISCREET_WINE_BATCHES=2000 $(MAKE) test-windows
 	$(MAKE) mutation
 
 size: build ## the size of the programs, stripped
@@ -128,6 +131,13 @@ test-packages: ## as root: deb and rpm installed, upgraded, removed in a Debian 
 	@packaging/boot packaging/lifecycle dist/test/old dist/test/new
 	@packaging/boot packaging/lifecycle-rpm dist/test/old dist/test/new
 	@packaging/boot packaging/lifecycle-repo dist/test/old dist/test/new
+
+test-msi: ## the MSI under Wine: installed, enrolled at a real gateway, upgraded, removed; nothing is left, no log holds a token
+	@if ! command -v wixl >/dev/null && [ "$(CI)" != true ]; then echo "skipped, the MSI: wixl is not here; hint: make deps"; exit 0; fi; \
+	mkdir -p bin && $(BUILD) -o bin/discreet-gateway ./cmd/gateway && \
+	VERSION=0.0.1 ONLY_AGENT=1 SYSTEMS=amd64 packaging/build --out dist/test/msi-old msi && \
+	VERSION=0.0.2 SYSTEMS=amd64 packaging/build --out dist/test/msi-new msi && \
+	GATEWAY_PROGRAM=$(CURDIR)/bin/discreet-gateway $(GO) run ./.ci/wine with packaging/lifecycle-msi dist/test/msi-old dist/test/msi-new
 
 test-ansible: ## as root: the Ansible role, linted and run against a Debian container that boots systemd
 	@.ci/deps ansible

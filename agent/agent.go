@@ -75,8 +75,11 @@ type Agent struct {
 	zone   func() (*time.Location, string)
 
 	// boot are the settings of the start: where the gateway is and where files lie
-	// is followed only by a restart.
-	boot configs.Agent
+	// is followed only by a restart. A gateway that was not named yet is taken over
+	// once, by nameGateway, which then closes named.
+	boot    configs.Agent
+	named   chan struct{}
+	unnamed bool // there was none at the start
 
 	spool  *spool.Spool
 	pipe   *pipeline
@@ -121,7 +124,7 @@ func New(o Options) (*Agent, error) {
 		a.o.Specs = Builtin()
 	}
 	l := a.load()
-	a.loaded, a.boot = l, l.Settings
+	a.loaded, a.boot, a.named, a.unnamed = l, l.Settings, make(chan struct{}), l.Settings.Gateway.Address == ""
 	set := l.Settings
 	sp, err := spool.Open(spool.Options{
 		Dir: filepath.Join(set.StateDir, "spool"), MaxBytes: set.Spool.MaxBytes, MaxAge: set.Spool.MaxAge,
@@ -166,7 +169,7 @@ func lingerOf(asked time.Duration) time.Duration {
 func (a *Agent) load() *configs.Loaded {
 	l := a.loader.Load()
 	for _, f := range l.Faults {
-		a.log.Error("settings refused", "place", fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col), "key", f.Key, "wrong", f.Text)
+		a.log.Error("settings refused", "place", f.Place(), "key", f.Key, "wrong", f.Text)
 	}
 	if a.o.Level != nil {
 		a.o.Level(l.Settings.Log.Level)
@@ -311,6 +314,7 @@ func (a *Agent) apply(ctx context.Context, l *configs.Loaded) {
 	a.refilter(l, nextEpoch(l, was, time.Now()))
 	a.tighten(l.Policy)
 	a.replan(ctx)
+	a.nameGateway(l.Settings.Gateway)
 	if a.needsRestart(l.Settings) {
 		a.log.Warn("a changed setting is followed only by a restart", "keys", "gateway, spool, state_dir, run_dir")
 	}

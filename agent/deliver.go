@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/discreet-agent/discreet/agent/identity"
+	"github.com/discreet-agent/discreet/configs"
 	uplinkv1 "github.com/discreet-agent/discreet/proto/uplink/v1"
 )
 
@@ -22,12 +23,17 @@ func (a *Agent) identityDir() string {
 // deliver sees to an identity, then empties the spool until ctx is done and what
 // is durable has been sent. Until there is an identity events wait in the spool.
 func (a *Agent) deliver(ctx context.Context) {
-	if a.boot.Gateway.Address == "" {
-		a.log.Warn("no gateway in the settings: events stay in the spool", "key", "gateway.address")
-		<-ctx.Done()
+	laid, err := identity.TakeLaidToken(a.identityDir())
+	if err != nil {
+		a.log.Warn("the installer's token was not taken", "err", err)
+	}
+	if !a.awaitGateway(ctx) {
 		return
 	}
 	req := a.enrolRequest()
+	if laid != "" {
+		req.TokenFile = laid
+	}
 	id, err := identity.EnsureEnrolled(ctx, req, a.log)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -37,6 +43,9 @@ func (a *Agent) deliver(ctx context.Context) {
 		return
 	}
 	a.setIdentity(id)
+	if err := identity.ForgetLaidToken(a.identityDir()); err != nil {
+		a.log.Warn("a token is left", "err", err)
+	}
 	keeper := identity.NewKeeper(id, identity.Renewal{Address: req.Address, ServerName: req.ServerName, Dir: req.Dir, Dial: req.Dial},
 		func(id *identity.Identity) { a.setIdentity(id); a.uplink.Kick() }, a.log)
 	a.mu.Lock()
@@ -54,12 +63,39 @@ func (a *Agent) deliver(ctx context.Context) {
 	renewing.Wait()
 }
 
+// awaitGateway waits until the settings name a gateway, and reports whether they do:
+// a policy may come to a device long after the package.
+func (a *Agent) awaitGateway(ctx context.Context) bool {
+	if !a.unnamed {
+		return true
+	}
+	a.log.Warn("no gateway in the settings: events stay in the spool", "key", "gateway.address")
+	select {
+	case <-ctx.Done():
+		return false
+	case <-a.named:
+	}
+	g := a.boot.Gateway
+	a.uplink.Aim(g.Address, g.Name, g.Proxy, g.ProxyCredentialsFile)
+	return true
+}
+
+// nameGateway takes the gateway over that settings name, where those of the start
+// named none.
+func (a *Agent) nameGateway(now configs.Uplink) {
+	if a.boot.Gateway.Address != "" || now.Address == "" {
+		return
+	}
+	a.boot.Gateway = now
+	close(a.named)
+}
+
 // enrolRequest is what the settings say of enrolment.
 func (a *Agent) enrolRequest() identity.Request {
 	set := a.boot
 	return identity.Request{
 		Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: set.Gateway.TokenFile,
-		CAFile: set.Gateway.CAFile, Dir: a.identityDir(), AgentVersion: a.o.Version, AssetID: a.assetID,
+		CAFile: set.Gateway.CAFile, CAPin: set.Gateway.CAPin, Dir: a.identityDir(), AgentVersion: a.o.Version, AssetID: a.assetID,
 		Report: a.noteEnrolment,
 	}
 }

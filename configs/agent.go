@@ -31,6 +31,7 @@ type Uplink struct {
 	Address              string `key:"address"` // empty: none yet
 	Name                 string `key:"name"`    // empty: the host of Address
 	CAFile               string `key:"ca_file"` // empty: the CA that enrolment gave
+	CAPin                string `key:"ca_pin"`  // empty: whatever the token names
 	TokenFile            string `key:"token_file"`
 	Proxy                string `key:"proxy"`
 	ProxyCredentialsFile string `key:"proxy_credentials_file"`

@@ -17,14 +17,19 @@ type Fault struct {
 	Hint string `json:"hint"` // the way out; may be empty
 }
 
+// Place returns "file:line:col", or the place alone where it has no lines.
+func (f Fault) Place() string {
+	if f.Line == 0 {
+		return f.File
+	}
+	return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col)
+}
+
 // String returns "file:line:col: key: text; hint: …". A key of the registry names
 // the section already.
 func (f Fault) String() string {
 	var b strings.Builder
-	b.WriteString(f.File)
-	if f.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", f.Line, f.Col)
-	}
+	b.WriteString(f.Place())
 	name := f.Key
 	if inRegistry(f.File) {
 		_, name = keyOf("", name)

@@ -61,6 +61,7 @@ func agentKeys(p Places) []key {
 			{name: "address", kind: kindAddress, def: `""`, example: "gw.example:8443", doc: "host:port of the gateway; empty: none yet, events stay on disk"},
 			{name: "name", kind: kindText, def: `""`, max: 253, doc: "name in the gateway's certificate; empty: the host of address"},
 			{name: "ca_file", kind: kindPath, def: `""`, example: p.file("ca.pem"), doc: "PEM of the CA that the gateway's certificate comes from; empty: the one that enrolment gave"},
+			{name: "ca_pin", kind: kindText, def: `""`, max: 71, example: "sha256:64-hex-digits", doc: "pin of that CA, as \"ca init\" shows it: a token that names another is refused; empty: the token is believed"},
 			{name: "token_file", kind: kindPath, def: `""`, example: p.file("token"), doc: "file with an enrolment token: an agent that is not enrolled enrols with it at start"},
 			{name: "proxy", kind: kindProxy, def: `""`, example: "http://proxy.example:3128", private: true, doc: "HTTP proxy on the way to the gateway; empty: none"},
 			{name: "proxy_credentials_file", kind: kindPath, def: `""`, doc: "file with user:password for the proxy; empty: none"},

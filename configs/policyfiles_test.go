@@ -3,6 +3,7 @@ package configs
 import (
 	"encoding/xml"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func sampleText(k *key) string {
 	kd, _ := k.kind.list()
 	switch kd {
 	case kindPath:
-		return "/etc/discreet/x"
+		return filepath.Join(SystemPlaces().Config, "x")
 	case kindAddress:
 		return "gw.example:8443"
 	case kindProxy:

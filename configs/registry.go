@@ -19,12 +19,6 @@ const (
 	settingsKey = hive + `SOFTWARE\Discreet\Agent`          // what was chosen at install
 )
 
-// Bounds of what is read of a registry.
-const (
-	maxKeyDepth  = 4    // the deepest setting is privacy_floor\quiet\hours, a list one more
-	maxKeyValues = 4096 // values and subkeys in all
-)
-
 // regKey is a key of a registry as it was read.
 type regKey struct {
 	values []regValue // sorted by name

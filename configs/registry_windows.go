@@ -12,6 +12,12 @@ import (
 	"golang.org/x/sys/windows/registry"
 )
 
+// Bounds of what is read of a registry.
+const (
+	maxKeyDepth  = 4    // the deepest setting is privacy_floor\quiet\hours, a list one more
+	maxKeyValues = 4096 // values and subkeys in all
+)
+
 var errTooMany = errors.New("more keys and values than settings need")
 
 // Key reads a key of HKLM, in the view of 64-bit programs, and what is below it.

@@ -7,7 +7,7 @@
 //	go run ./.ci/wine with sh -c '"$WINE" bin/discreet-agent.exe version'
 //
 // The command finds in its environment: WINE (the program to run others with),
-// WINEPREFIX, DISPLAY, and WINE_OVERLAY, a file for "go build -overlay" that lets
+// WINEPREFIX, DISPLAY, WINE_USER, and WINE_OVERLAY, a file for "go build -overlay" that lets
 // os.RemoveAll work (see overlay.go). DISCREET_WINE=1 tells tests where they are.
 //
 // Nothing here is part of the product, and nothing in the product knows of it:

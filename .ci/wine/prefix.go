@@ -23,6 +23,10 @@ type windows struct {
 	asleep io.WriteCloser // its standard input: closed, it ends
 }
 
+// account is who is logged on there. It is a word that stands nowhere else, so that
+// tests can look for it.
+const account = "quarxzoe"
+
 // open makes the prefix and starts what it needs. The loader is called directly:
 // the shell script that Debian puts before it complains about 32-bit programs on
 // every call.
@@ -70,6 +74,7 @@ func (w *windows) start(ctx context.Context) error {
 	// No display of errors, and no offer to fetch .NET and a browser at the start.
 	w.env = append(os.Environ(), "WINEPREFIX="+w.prefix(), "WINEARCH=win64", "WINEDEBUG=-all",
 		"WINEDLLOVERRIDES=mscoree,mshtml=", "DISPLAY="+display,
+		"USER="+account, "LOGNAME="+account, "WINE_USER="+account,
 		"WINE="+w.wine, "WINE_OVERLAY="+overlay, "DISCREET_WINE=1")
 	if err := w.run(ctx, "wineboot", "-i"); err != nil {
 		return err

@@ -22,6 +22,7 @@ type Request struct {
 	Token      []byte    // the token itself; goes before TokenFile
 	Stdin      io.Reader // for TokenFile "-"
 	CAFile     string    // optional: the authority, beside the pin in the token
+	CAPin      string    // optional: the pin that the token must have
 	Dir        string    // where the identity is kept
 	Dial       DialFunc  // nil: directly
 
@@ -65,6 +66,9 @@ func Enroll(ctx context.Context, req Request, log *slog.Logger) (*Identity, erro
 }
 
 func enroll(ctx context.Context, req Request, tok token) (*Identity, error) {
+	if !tok.names(req.CAPin) {
+		return nil, fmt.Errorf("%w: the token names another authority than ca_pin (hint: one of the two is from another gateway; \"discreet-gateway ca init\" showed its pin)", ErrPin)
+	}
 	known, err := readCAFile(req.CAFile)
 	if err != nil {
 		return nil, err

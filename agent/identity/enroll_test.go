@@ -27,6 +27,7 @@ import (
 
 func TestEnroll(t *testing.T) {
 	w := newWorld(t)
+	w.req.CAPin = strings.ToUpper(w.ca.Pin())
 	id, err := identity.Enroll(t.Context(), w.req, w.log)
 	if err != nil {
 		t.Fatal(err)
@@ -146,6 +147,9 @@ var wrongGateways = []struct {
 		other := accesstest.NewCA(t)
 		token, _ := accesstest.NewToken(t, other, w.reg, 1)
 		writeToken(t, w.req.TokenFile, token)
+	}},
+	{"ca_pin of another authority", identity.ErrPin, func(t *testing.T, w *world) {
+		w.req.CAPin = "sha256:" + strings.Repeat("0", 64)
 	}},
 	{"ca_file of another authority", identity.ErrPin, func(t *testing.T, w *world) {
 		w.req.CAFile = writeCA(t, accesstest.NewCA(t))

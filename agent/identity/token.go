@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"unicode/utf16"
 )
 
@@ -35,6 +37,13 @@ func (token) String() string { return "token" }
 
 // GoString is String.
 func (t token) GoString() string { return t.String() }
+
+// names reports whether the token's pin is the one that is written as "sha256:" and
+// hex digits; an empty one is any.
+func (t token) names(pin string) bool {
+	digits, _ := strings.CutPrefix(strings.ToLower(strings.TrimSpace(pin)), "sha256:")
+	return pin == "" || digits == hex.EncodeToString(t.pin[:])
+}
 
 // parseToken reads a token as people and their tools put it into files: with
 // blanks around it, with a byte order mark, or in the UTF-16 that PowerShell

@@ -200,6 +200,11 @@ func (c *Client) wait(ctx context.Context, start time.Time, pause time.Duration)
 	}
 }
 
+// Aim says where the gateway is, in the place of what New was told. Only before Run.
+func (c *Client) Aim(address, serverName, proxy, proxyCredentialsFile string) {
+	c.o.Address, c.o.ServerName, c.o.Proxy, c.o.ProxyCredentialsFile = address, serverName, proxy, proxyCredentialsFile
+}
+
 // Kick asks a waiting client to try now: the network came back, or the
 // certificate was renewed. A connected client takes no notice.
 func (c *Client) Kick() {

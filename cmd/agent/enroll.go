@@ -39,7 +39,7 @@ line, where every user of the device could read it.`,
 				return fail(exitUsage, errors.New("no token; hint: --token-file FILE, or - for standard input"))
 			}
 			req := identity.Request{
-				Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: file, CAFile: set.Gateway.CAFile,
+				Address: set.Gateway.Address, ServerName: set.Gateway.Name, TokenFile: file, CAFile: set.Gateway.CAFile, CAPin: set.Gateway.CAPin,
 				Dir: filepath.Join(set.StateDir, "identity"), AgentVersion: version,
 				AssetID: func() string { return agent.EnrolAsset(l) },
 			}

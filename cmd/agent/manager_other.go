@@ -16,7 +16,7 @@ import (
 var serviceCommandLine = []string{"run"}
 
 // asService reports whether a service manager started this process.
-func (runFlags) asService() bool { return !service.Interactive() }
+func (f runFlags) asService() bool { return f.service || !service.Interactive() }
 
 // serviceFlag adds nothing: the process can tell by itself.
 func serviceFlag(*cobra.Command, *runFlags) {}

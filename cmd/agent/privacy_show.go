@@ -16,7 +16,7 @@ import (
 )
 
 func privacyShow(s *shared) *cobra.Command {
-	var html bool
+	var html, open bool
 	var out string
 	c := &cobra.Command{
 		Use: "show", Short: "say in plain words what may leave, who decided that, and what you can do", Args: cobra.NoArgs,
@@ -24,10 +24,13 @@ func privacyShow(s *shared) *cobra.Command {
 neighbours; else it asks the running agent. --html makes one file that needs
 nothing else: no network, no script.`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			b := &strings.Builder{}
+			if open {
+				return openPage(func() (string, error) { err := s.showTo(b, true); return b.String(), err })
+			}
 			if out == "" {
 				return s.showTo(c.OutOrStdout(), html)
 			}
-			b := &strings.Builder{}
 			if err := s.showTo(b, html); err != nil {
 				return err
 			}
@@ -39,6 +42,7 @@ nothing else: no network, no script.`,
 	}
 	c.Flags().BoolVar(&html, "html", false, "write one HTML page")
 	c.Flags().StringVar(&out, "out", "", "write to this file")
+	openFlag(c, &open)
 	return c
 }
 

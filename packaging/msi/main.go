@@ -69,26 +69,32 @@ func (s setting) place() (key, name string) {
 // id is the name of the setting's rows in the package's tables.
 func (s setting) id() string { return strings.ReplaceAll(s.path, ".", "_") }
 
-// wiped are the folders that an uninstall empties and removes, the inner ones
-// first, with the files that it takes. What somebody laid elsewhere stays.
+// wiped are the folders below ProgramData that an uninstall empties and removes, the
+// inner ones first, with the files that it takes. What somebody laid elsewhere stays.
 func wiped() [][2]string {
 	return [][2]string{
-		{`[StateDir]identity\`, "*"}, {`[StateDir]spool\`, "*"}, {`[StateDir]last-good\`, "*"}, {`[StateDir]collectors\`, "*"}, {`[StateDir]`, "*"},
-		{`[DataDir]run\`, "*"}, {`[ConfDir]`, "*.yaml"}, {`[DataDir]policy.d\`, "*.yaml"}, {`[DataDir]`, "*.yaml"}, {`[DataDir]`, "*.json"}, {`[DataDir]`, "*.sock"},
+		{`state\identity\`, "*"}, {`state\spool\`, "*"}, {`state\last-good\`, "*"}, {`state\collectors\`, "*"}, {`state\`, "*"},
+		{`run\`, "*"}, {`conf.d\`, "*.yaml"}, {`policy.d\`, "*.yaml"}, {``, "*.yaml"}, {``, "*.json"}, {``, "*.sock"},
 	}
 }
 
 // wipes says in the package's tables what an uninstall removes beside what it has
-// installed. Each folder is a property that is set by a real uninstall only: not by
-// an upgrade, which ends with the uninstall of the old version, and not where the
-// admin asks to keep data.
+// installed. Each folder is a property that names it in a real uninstall only: in an
+// upgrade, which ends with the uninstall of the old version, and where the admin asks
+// to keep data, it names a folder that is not there. The Installer looks at them when
+// it begins to count bytes, so they are set before that.
 func wipes() string {
+	const countsFrom, nowhere = 800, `none\`
 	var b strings.Builder
 	query := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	set := func(action, property, folder, condition string, at int) {
+		query("INSERT INTO CustomAction (Action, Type, Source, Target) VALUES ('%s', 51, '%s', '[CommonAppDataFolder]Discreet\\%s')", action, property, folder)
+		query("INSERT INTO InstallExecuteSequence (Action, Condition, Sequence) VALUES ('%s', '%s', %d)", action, condition, at)
+	}
 	for i, w := range wiped() {
 		id := fmt.Sprintf("WIPE%02d", i)
-		query("INSERT INTO CustomAction (Action, Type, Source, Target) VALUES ('%s', 51, '%[1]s', '%s')", id, w[0])
-		query("INSERT INTO InstallExecuteSequence (Action, Condition, Sequence) VALUES ('%s', 'REMOVE=\"ALL\" AND NOT KEEPDATA AND NOT UPGRADINGPRODUCTCODE', %d)", id, 1010+i)
+		set("Keep"+id, id, nowhere, "1", countsFrom-200+i)
+		set(id, id, w[0], `REMOVE="ALL" AND NOT KEEPDATA AND NOT UPGRADINGPRODUCTCODE`, countsFrom-100+i)
 		query("INSERT INTO RemoveFile (FileKey, Component_, FileName, DirProperty, InstallMode) VALUES ('%s_0', 'State', '%s', '%[1]s', 2)", id, w[1])
 		query("INSERT INTO RemoveFile (FileKey, Component_, DirProperty, InstallMode) VALUES ('%s_1', 'State', '%[1]s', 2)", id)
 	}

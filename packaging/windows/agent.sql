@@ -24,7 +24,7 @@ UPDATE InstallExecuteSequence SET Condition='VersionNT AND NOT NOSTART' WHERE Ac
 CREATE TABLE MoveFile (FileKey CHAR(72) NOT NULL, Component_ CHAR(72) NOT NULL, SourceName CHAR(255) LOCALIZABLE, DestName CHAR(255) LOCALIZABLE, SourceFolder CHAR(72), DestFolder CHAR(72) NOT NULL, Options SHORT NOT NULL PRIMARY KEY FileKey)
 INSERT INTO MoveFile (FileKey, Component_, DestName, SourceFolder, DestFolder, Options) VALUES ('Config', 'Config', '10-INS~1.YAM|10-install.yaml', 'CONFIG', 'ConfDir', 0)
 CREATE TABLE MsiLockPermissionsEx (MsiLockPermissionsEx CHAR(72) NOT NULL, LockObject CHAR(72) NOT NULL, `Table` CHAR(32) NOT NULL, SDDLText CHAR(0) NOT NULL, Condition CHAR(255) PRIMARY KEY MsiLockPermissionsEx)
-INSERT INTO MsiLockPermissionsEx (MsiLockPermissionsEx, LockObject, `Table`, SDDLText) VALUES ('Data', 'DataDir', 'CreateFolder', 'O:SYG:SYD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)')
+INSERT INTO MsiLockPermissionsEx (MsiLockPermissionsEx, LockObject, `Table`, SDDLText) VALUES ('Data', 'DataDir', 'CreateFolder', 'O:SYG:SYD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)')
 INSERT INTO MsiLockPermissionsEx (MsiLockPermissionsEx, LockObject, `Table`, SDDLText) VALUES ('State', 'StateDir', 'CreateFolder', 'O:SYG:SYD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)')
 INSERT INTO MsiLockPermissionsEx (MsiLockPermissionsEx, LockObject, `Table`, SDDLText) VALUES ('Token', 'Token', 'Registry', 'O:SYG:SYD:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)')
 CREATE TABLE RemoveRegistry (RemoveRegistry CHAR(72) NOT NULL, Root SHORT NOT NULL, `Key` CHAR(255) NOT NULL LOCALIZABLE, Name CHAR(255) LOCALIZABLE, Component_ CHAR(72) NOT NULL PRIMARY KEY RemoveRegistry)
