@@ -31,7 +31,8 @@ const packages = ".ci/wine/packages"
 // page is where every reason for a skip must stand.
 const page = "docs/platforms.md"
 
-// test runs the tests of some packages, built for Windows, under Wine. A skip for
+// test runs the tests of some packages, built for Windows, under Wine, one package
+// after the other: they share one desktop, and some look at what is in front. A skip for
 // a reason that docs/platforms.md does not have is a failure: what is not tested
 // is said.
 func (w *windows) test(ctx context.Context, args []string) error {
@@ -42,7 +43,7 @@ func (w *windows) test(ctx context.Context, args []string) error {
 		}
 		args = strings.Fields(string(list))
 	}
-	c := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1", "-short", "-tags", "grpcnotrace",
+	c := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1", "-short", "-p=1", "-tags", "grpcnotrace",
 		"-overlay", w.overlay(), "-exec", w.wine}, args...)...)
 	c.Env = append(w.env, "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
 	c.Stderr = os.Stderr

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/kardianos/service"
-	"github.com/spf13/cobra"
 )
 
 // serviceCommandLine is how the service manager starts the agent.
@@ -17,9 +16,6 @@ var serviceCommandLine = []string{"run"}
 
 // asService reports whether a service manager started this process.
 func (f runFlags) asService() bool { return f.service || !service.Interactive() }
-
-// serviceFlag adds nothing: the process can tell by itself.
-func serviceFlag(*cobra.Command, *runFlags) {}
 
 // program lets the system's service manager drive run.
 type program struct {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/kardianos/service"
-	"github.com/spf13/cobra"
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 
@@ -24,10 +23,6 @@ var serviceCommandLine = []string{"run", "--service"}
 
 // asService reports whether the service manager started this process.
 func (f runFlags) asService() bool { return f.service }
-
-func serviceFlag(c *cobra.Command, f *runFlags) {
-	c.Flags().BoolVar(&f.service, "service", false, "answer to the service manager, which starts the agent with this flag")
-}
 
 // startGrace is how long the manager waits for the agent to be ready.
 const startGrace = 30 * time.Second

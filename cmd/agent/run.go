@@ -25,7 +25,7 @@ import (
 type runFlags struct {
 	linger    time.Duration
 	reconnect time.Duration
-	service   bool // the service manager of Windows says so in the image path
+	service   bool // a service manager started it; on Windows the image path says so
 }
 
 // stopGrace bounds how long a stop may take: collectors, spool, then what can
@@ -49,7 +49,7 @@ func runCommand(s *shared) *cobra.Command {
 		},
 	}
 	c.Flags().StringArrayVar(&s.set, "set", nil, "an operational setting for this run, KEY=VALUE (never one under privacy)")
-	serviceFlag(c, &f)
+	c.Flags().BoolVar(&f.service, "service", false, "answer to a service manager; on Windows it starts the agent so, elsewhere the agent can tell")
 	c.Flags().DurationVar(&f.linger, "linger", 0, "how long a batch waits to fill (0: not at all)")
 	c.Flags().DurationVar(&f.reconnect, "first-reconnect", 0, "the most that a first reconnect waits (0: the default)")
 	return c

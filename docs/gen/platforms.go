@@ -41,6 +41,14 @@ const skipsHead = `
 
 %s
 
+They run beside the whole agent: installed as a service, enrolled at a gateway on Linux,
+started, reloaded, booted, stopped and uninstalled, asked over its pipe, searched for
+names of a person (` + "`TestWineServiceLife`, `TestWineCanary`, `TestWineBatches`" + `).
+
+What Wine shows only in part: access lists of files, of which it keeps what mode bits
+can say, owner against everybody. Nothing is installed on a real Windows here, so what
+its service manager, its security and its sessions add is not shown.
+
 A test that is skipped there for a reason that does not stand here fails the run.
 
 | where | reason |
