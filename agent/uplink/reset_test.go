@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,8 +16,10 @@ func TestResetForgetsWhatWasRead(t *testing.T) {
 	var held, old atomic.Int64
 	var changed atomic.Bool
 	release := make(chan struct{})
+	var said strings.Builder
 	p, c := newPair(t, func(p *pair) {
 		p.o.MaxBatchEvents = 10
+		p.o.Log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelError}))
 		p.gw.onUp = func(up *uplinkv1.Up, _ func(*uplinkv1.Down)) (bool, error) {
 			b := up.GetBatch()
 			if b == nil {
@@ -54,8 +57,12 @@ func TestResetForgetsWhatWasRead(t *testing.T) {
 	changed.Store(true)
 	close(release)
 	until(t, "empty source", func() bool { return p.src.left() == 0 })
+	c.Reset() // while it waits for more
 	stop()
 	c.Reset()
+	if said.Len() > 0 {
+		t.Errorf("a session that Reset ended is a fault in the log: %s", &said)
+	}
 	if old.Load() > 0 || p.gw.count() != 200 || p.gw.again != 0 {
 		t.Errorf("%d old records came after Reset, %d stored, %d twice; want 0, 200, 0", old.Load(), p.gw.count(), p.gw.again)
 	}

@@ -188,6 +188,8 @@ func (c *Client) reason(ctx context.Context, err error, welcomed bool, f *faults
 		return ReasonNoAnswer
 	case errors.Is(err, errDrain):
 		return ReasonDrain
+	case errors.Is(err, errSpool) && errors.Is(err, context.Canceled): // by Reset
+		return ReasonStopped
 	case errors.Is(err, errSpool):
 		c.o.Log.Error("spool does not serve the uplink", "err", err)
 		return ReasonSpool
