@@ -50,7 +50,7 @@ func NewHelper(o Options) *Helper {
 }
 
 // restAfter is after how many tellings memory is given back.
-const restAfter = 8
+const restAfter = 4
 
 // longestRetry bounds the wait for a service that is not there, or that wants
 // nothing and has no socket.

@@ -16,7 +16,8 @@ import (
 // table of TCP sockets with its counters every five seconds, else gopsutil.
 // Proof: poll and gopsutil run under Wine 8.0, which denies etw and has no counters;
 // those are compiled, layouts compared with the platform's headers, decoders tested on
-// payloads from the published manifests, live delivery not tested.
+// payloads that follow descriptions of the events, their manifest was not at hand; live
+// delivery not tested.
 var rungs = []eventv1.Rung{eventv1.Rung_RUNG_ETW, eventv1.Rung_RUNG_POLL, eventv1.Rung_RUNG_GOPSUTIL}
 
 func open(rung eventv1.Rung, env collectors.Env) (source, error) {

@@ -3,7 +3,8 @@
 //
 // A session of ours is fed by one provider. The decoders stand here without a
 // system in their names, so that every system tests them; they know the events of
-// the published manifests in all their versions. Fields behind the last one that is
+// the published manifests of Kernel-Process and DNS-Client in all their versions; those
+// of Kernel-Network follow descriptions of them. Fields behind the last one that is
 // needed are not looked at, so a longer version of an event is read too.
 package etw
 
