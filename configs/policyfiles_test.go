@@ -117,7 +117,7 @@ func TestTemplateIsRead(t *testing.T) {
 		}
 		for _, k := range forms {
 			n++
-			l := registryLoader(registered{memory{}, map[string]*regKey{policyKey: &k}}, "").Load()
+			l := registryLoader(registered{keys: map[string]*regKey{policyKey: &k}}, "").Load()
 			if len(l.Faults) > 0 || len(l.layers) != 2 || l.layers[1].name != layerManaged {
 				t.Errorf("%s: %v in %d layers; want none, and a managed one", p.Name, l.Faults, len(l.layers))
 			}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +17,14 @@ import (
 type registered struct {
 	memory
 	keys map[string]*regKey
+	mu   *sync.Mutex // guards what keys holds, where it changes under a reader; else nil
 }
 
 func (r registered) Key(path string) (regKey, error) {
+	if r.mu != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+	}
 	k, ok := r.keys[path]
 	switch {
 	case !ok:
@@ -127,7 +133,7 @@ func TestRegistryLayers(t *testing.T) {
 	install := in("privacy", sz("username", "drop"), sz("upn", "hashed"), sz("domains", "drop"))
 	l := good(t, registryLoader(registered{
 		memory{"/c/agent.yaml": "privacy: {username: cleartext}", "/c/conf.d/1.yaml": "privacy: {upn: cleartext, device_name: hashed}"},
-		map[string]*regKey{settingsKey: &install, policyKey: &policy},
+		map[string]*regKey{settingsKey: &install, policyKey: &policy}, nil,
 	}, "").Load())
 	for _, c := range []struct{ key, level, layer, source string }{
 		{"domains", "list", "managed", policyKey + `\privacy`},
@@ -166,7 +172,7 @@ func TestRegistryPinsNobody(t *testing.T) {
 // restart too, with its place; a key that is gone does not come back.
 func TestRegistryLastGood(t *testing.T) {
 	dir := t.TempDir()
-	r := registered{memory{}, map[string]*regKey{}}
+	r := registered{memory{}, map[string]*regKey{}, nil}
 	set := func(v ...regValue) { k := in("privacy", v...); r.keys[policyKey] = &k }
 	want := func(l *Loaded, level, layer string, faults int) {
 		t.Helper()
@@ -200,7 +206,7 @@ func TestRegistryLastGood(t *testing.T) {
 // TestRegistryTightens: a key with a fault is refused, and what it tightens holds.
 func TestRegistryTightens(t *testing.T) {
 	k := regKey{keys: []regSub{sub("privacy", regKey{values: []regValue{sz("nonsense", "1")}, keys: []regSub{sub("tighten", keyWith(sz("username", "drop")))}})}}
-	r := registered{memory{}, map[string]*regKey{}}
+	r := registered{memory{}, map[string]*regKey{}, nil}
 	l := registryLoader(r, "")
 	good(t, l.Load())
 	empty := regKey{}
@@ -267,7 +273,7 @@ func TestWatchRegistry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				k := in("privacy", sz("username", "drop"))
-				r := registered{memory{}, map[string]*regKey{policyKey: &k}}
+				r := registered{memory{}, map[string]*regKey{policyKey: &k}, new(sync.Mutex)}
 				told := 0
 				w := newWatcher(AgentPaths{PolicyKey: policyKey}, func() { told++ })
 				w.disk = r
@@ -283,7 +289,9 @@ func TestWatchRegistry(t *testing.T) {
 				stop := run(t, w, done)
 				for i, level := range []string{"hashed", "cleartext"} {
 					synctest.Wait()
+					r.mu.Lock()
 					*r.keys[policyKey] = in("privacy", sz("username", level))
+					r.mu.Unlock()
 					if !refuse {
 						keys.changed <- struct{}{}
 					}

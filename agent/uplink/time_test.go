@@ -136,12 +136,11 @@ func TestNoLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, func(b *bubble) { b.o.Linger = -1 })
 		b.sleep(time.Second)
-		for i := range 10 {
-			b.src.mu.Lock()
+		b.src.mu.Lock() // one flush
+		for i := range 11 {
 			b.src.push(entry{record: record(i), stamp: stampOf(0)})
-			b.src.mu.Unlock()
 		}
-		b.src.add(record(10), stampOf(0))
+		b.src.mu.Unlock()
 		b.sleep(time.Millisecond)
 		if b.src.left() != 0 || b.gw.batchCount() != 1 {
 			t.Errorf("left %d, %d batches; want 0, 1", b.src.left(), b.gw.batchCount())
