@@ -69,14 +69,20 @@ func statusWords() map[string]func(string) bool {
 		"gateway.last_ack":            shape(when),
 		"gateway.certificate_expires": shape(when),
 		"policy.digest":               shape(`[0-9a-f]{64}`), "policy.since": shape(when),
-		"policy.preset":       list("strict", "balanced", "classic"),
-		"policy.warnings[]":   shape(`(privacy|trust|policy)[^\n]*`),
-		"events.":             list(agent.Kinds()...),
-		"collectors[].name":   list(agent.CollectorNames()...),
-		"collectors[].state":  list(agent.States()...),
-		"collectors[].rung":   list(agent.Rungs()...),
-		"collectors[].doc":    func(s string) bool { return s != "" }, // a constant of the code
-		"collectors[].reason": func(s string) bool { return s != "" }, // for the screen; searched for every canary
+		"policy.preset":     list("strict", "balanced", "classic"),
+		"policy.warnings[]": shape(`(privacy|trust|policy)[^\n]*`),
+		// Settings that IT made, for whoever is at the device. Free text is told as set.
+		"policy.decided[].key":      shape(`[a-z][a-z0-9_.]*`),
+		"policy.decided[].layer":    list("defaults", "file", "conf_d", "push", "managed", "flags", "floor"),
+		"policy.decided[].source":   shape(`/[^\n]*/(agent\.yaml|(conf|policy)\.d/[^/\n]+\.yaml)(:\d+)?`),
+		"policy.decided[].bound_by": list("tighten", "floor"),
+		"policy.decided[].value":    shape(`\(set\)|\(none\)|true|false|[a-z_]+|\d[0-9a-zA-Z.]*`),
+		"events.":                   list(agent.Kinds()...),
+		"collectors[].name":         list(agent.CollectorNames()...),
+		"collectors[].state":        list(agent.States()...),
+		"collectors[].rung":         list(agent.Rungs()...),
+		"collectors[].doc":          func(s string) bool { return s != "" }, // a constant of the code
+		"collectors[].reason":       func(s string) bool { return s != "" }, // for the screen; searched for every canary
 	}
 }
 
