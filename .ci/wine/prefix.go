@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -120,12 +121,13 @@ func (w *windows) screen() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	number := make([]byte, 16)
-	n, err := r.Read(number)
+	// To the end of the line: it is written in parts, and a server that finds nobody
+	// to read the rest gives up.
+	number, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
 		return "", fmt.Errorf("start Xvfb: no display: %w", err)
 	}
-	return ":" + strings.TrimSpace(string(number[:n])), nil
+	return ":" + strings.TrimSpace(number), nil
 }
 
 // stayAwake keeps one program of a user alive: Wine stops its services when the
