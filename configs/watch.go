@@ -155,8 +155,9 @@ func (w *watcher) run(ctx context.Context, seen [32]byte) error {
 	}
 }
 
-// event notes that something happened, at the disk or in the registry. What it was does not matter: the digest
-// says whether it concerns us. A notifier that has ended is dropped.
+// event notes that something happened, at the disk or in the registry. What it was
+// does not matter: the digest says whether it concerns us. A notifier that has ended
+// is dropped.
 func (w *watcher) event(alive bool) {
 	if !alive {
 		w.drop()
@@ -241,7 +242,19 @@ func (w *watcher) rewatch() {
 		}
 		w.note = note
 	}
-	dirs := w.folders()
+	// A folder that comes just before the one above it is watched, and gets its file
+	// just after that was looked for, is told by nobody: so look whether one has come.
+	for range 3 {
+		dirs := w.folders()
+		w.cover(dirs)
+		if slices.Equal(dirs, w.folders()) {
+			return
+		}
+	}
+}
+
+// cover watches these folders and no others.
+func (w *watcher) cover(dirs []string) {
 	for _, d := range w.watched {
 		if !slices.Contains(dirs, d) {
 			_ = w.note.Remove(d) // it may be gone already
