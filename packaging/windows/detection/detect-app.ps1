@@ -1,6 +1,9 @@
-# Configuration Manager, deployment type, detection method "custom script" in PowerShell:
-# found is what prints something, ends with 0 and writes no error. Leave "Run script as
-# 32-bit process on 64-bit clients" unchecked.
+# Detects the installed agent: found is what prints something, ends with 0 and writes no
+# error. For Intune's Win32 app, detection rule "custom script", as 64-bit; and for a
+# deployment type of Configuration Manager, detection method "custom script" in
+# PowerShell, with "Run script as 32-bit process on 64-bit clients" unchecked. It looks
+# at the registry and the program, and asks no running service: an agent that is
+# stopped is installed all the same.
 
 # The oldest version that counts as installed.
 $Wanted = [version]'0.0.1'
