@@ -118,13 +118,14 @@ func connectionsTo(program, address string) []*eventv1.Event {
 	s.TimeUnixMs = sampleTime.UnixMilli()
 	s.GetConnectionSummary().Program.Name, s.GetConnectionSummary().Address = program, address
 	s.GetConnectionSummary().Domain, s.GetConnectionSummary().DomainSource = "a.example.org", eventv1.NameSource_NAME_SOURCE_DNS
+	s.GetConnectionSummary().DomainAmbiguous = true
 	return []*eventv1.Event{c, s}
 }
 
 // described reports whether anything in m says where to.
 func described(m *eventv1.ConnectionSummary) bool {
 	return m.Address != "" || m.Domain != "" || m.Port != 0 || m.Transport != 0 ||
-		m.Direction != 0 || m.Scope != 0 || m.DomainSource != 0
+		m.Direction != 0 || m.Scope != 0 || m.DomainSource != 0 || m.DomainAmbiguous
 }
 
 func TestCountOnly(t *testing.T) {
@@ -132,9 +133,13 @@ func TestCountOnly(t *testing.T) {
 	for _, name := range []string{"strict", "balanced", "classic"} {
 		policies[name] = preset(t, name)
 	}
+	policies["balanced, with names"], _ = policies["balanced"].With(Domains, Cleartext)
 	for name, p := range policies {
 		t.Run(name, func(t *testing.T) {
 			f := excluding(t, p, Linux, func(ctx *Context) { ctx.CountOnlyPrograms = []string{"Browser"} })
+			for _, ev := range connectionsTo("other", "198.51.100.7") { // nothing of it may stay behind
+				f.Apply(ev)
+			}
 			var all *Cleared
 			for _, address := range []string{"198.51.100.7", "2001:db8::1", "10.20.3.4"} {
 				for _, ev := range connectionsTo("browser", address) {
