@@ -280,6 +280,27 @@ func (s *Session) Run(ctx context.Context, take func(*Event), lost func(uint64))
 	}
 }
 
+// RunBeside is Run with a look beside, which it waits for: what no event tells. Where
+// the look ends with an error the session ends with it.
+func (s *Session) RunBeside(ctx context.Context, take func(*Event), lost func(uint64), look func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	looked := make(chan error, 1)
+	go func() {
+		err := look(ctx)
+		if err != nil {
+			cancel()
+		}
+		looked <- err
+	}()
+	err := s.Run(ctx, take, lost)
+	cancel()
+	if failed := <-looked; err == nil {
+		err = failed
+	}
+	return err
+}
+
 // Close ends a session that Run is not called for.
 func (s *Session) Close() {
 	s.stop()

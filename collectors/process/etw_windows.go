@@ -44,23 +44,7 @@ func (s *traced) run(ctx context.Context, emit collectors.Emit) error {
 		s.session.Close()
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var rereader sync.WaitGroup
-	defer rereader.Wait()
-	defer cancel()
-	var failed error
-	rereader.Go(func() {
-		if failed = s.reread(ctx); failed != nil {
-			cancel()
-		}
-	})
-	err := s.session.Run(ctx, s.take, s.env.Stats.AddLost)
-	cancel()
-	rereader.Wait()
-	if err == nil {
-		err = failed
-	}
-	return err
+	return s.session.RunBeside(ctx, s.take, s.env.Stats.AddLost, s.reread)
 }
 
 func (s *traced) reread(ctx context.Context) error {
