@@ -189,8 +189,7 @@ func (t *traced) run(ctx context.Context, emit collectors.Emit) error {
 }
 
 func (t *traced) prepare(emit collectors.Emit) {
-	t.track = newTracker(emit, t.env.Stats, eventv1.Rung_RUNG_EBPF)
-	t.track.names = t.env.Names
+	t.track = newTracker(emit, t.env, eventv1.Rung_RUNG_EBPF)
 	t.tasks = newTasks(t.env)
 	t.syncClock()
 	t.track.ownAddresses()

@@ -39,28 +39,12 @@ func openETW(env collectors.Env) (source, error) {
 }
 
 func (s *traced) run(ctx context.Context, emit collectors.Emit) error {
-	s.traffic = newTraffic(newTracker(emit, s.env.Stats, eventv1.Rung_RUNG_ETW), s.look.owners.of)
+	s.traffic = newTraffic(newTracker(emit, s.env, eventv1.Rung_RUNG_ETW), s.look.owners.of)
 	if err := s.reread(time.Now(), true); err != nil {
 		s.session.Close()
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var sweeper sync.WaitGroup
-	defer sweeper.Wait()
-	defer cancel()
-	var failed error
-	sweeper.Go(func() {
-		if failed = s.sweep(ctx); failed != nil {
-			cancel()
-		}
-	})
-	err := s.session.Run(ctx, s.take, s.env.Stats.AddLost)
-	cancel()
-	sweeper.Wait()
-	if err == nil {
-		err = failed
-	}
-	return err
+	return s.session.RunBeside(ctx, s.take, s.env.Stats.AddLost, s.sweep)
 }
 
 // reread looks at what no event tells.

@@ -24,8 +24,7 @@ type gopsutil struct {
 	users  users
 	track  *tracker
 	owners map[int32]*owner // of this look
-	names  map[connKey]uint64
-	last   uint64
+	names  cookies[connKey]
 }
 
 // connKey stands for the kernel's cookie, which this source does not tell.
@@ -45,12 +44,11 @@ func openGopsutil(env collectors.Env) (source, error) {
 	if _, err := gnet.Connections("tcp4"); err != nil {
 		return nil, fmt.Errorf("list connections: %w", err)
 	}
-	return &gopsutil{env: env, every: gopsutilEvery, users: newUsers(), names: make(map[connKey]uint64)}, nil
+	return &gopsutil{env: env, every: gopsutilEvery, users: newUsers()}, nil
 }
 
 func (g *gopsutil) run(ctx context.Context, emit collectors.Emit) error {
-	g.track = newTracker(emit, g.env.Stats, eventv1.Rung_RUNG_GOPSUTIL)
-	g.track.names = g.env.Names
+	g.track = newTracker(emit, g.env, eventv1.Rung_RUNG_GOPSUTIL)
 	g.track.untold = true
 	ticker := time.NewTicker(g.every)
 	defer ticker.Stop()
@@ -75,25 +73,20 @@ func (g *gopsutil) look(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("list connections: %w", err)
 	}
 	g.owners = make(map[int32]*owner)
-	seen := make(map[connKey]uint64, len(list))
+	g.names.begin()
 	g.track.begin()
 	for _, c := range list {
 		s, protocol, ok := socketOf(c)
 		if !ok {
 			continue
 		}
-		key := connKey{protocol, s.local, s.remote, c.Pid}
-		if s.cookie = g.names[key]; s.cookie == 0 {
-			g.last++
-			s.cookie = g.last
-		}
-		seen[key] = s.cookie
+		s.cookie, _ = g.names.of(connKey{protocol, s.local, s.remote, c.Pid})
 		g.track.see(&s, protocol, now)
 		if f := g.track.flows[s.cookie]; f != nil && f.owner == nil && c.Pid != 0 {
 			f.owner = g.owner(ctx, c.Pid)
 		}
 	}
-	g.names = seen
+	g.names.end()
 	g.track.end(now)
 	return nil
 }

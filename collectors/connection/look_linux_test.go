@@ -21,7 +21,7 @@ func BenchmarkLook(b *testing.B) {
 	}
 	defer d.close()
 	hold(b, 100)
-	d.track = newTracker(func(*eventv1.Event) {}, &stats, eventv1.Rung_RUNG_NETLINK)
+	d.track = newTracker(func(*eventv1.Event) {}, collectors.Env{Stats: &stats}, eventv1.Rung_RUNG_NETLINK)
 	d.owners = newOwners(d.env)
 	for range 3 { // until owners are found, or given up
 		if err := d.look(time.Now()); err != nil {

@@ -88,8 +88,7 @@ func (d *diag) close() {
 
 func (d *diag) run(ctx context.Context, emit collectors.Emit) error {
 	defer d.close()
-	d.track = newTracker(emit, d.env.Stats, eventv1.Rung_RUNG_NETLINK)
-	d.track.names = d.env.Names
+	d.track = newTracker(emit, d.env, eventv1.Rung_RUNG_NETLINK)
 	d.track.synRetries = synRetries(d.env.ProcRoot)
 	d.owners = newOwners(d.env)
 	stop := context.AfterFunc(ctx, d.ask.Interrupt)

@@ -31,8 +31,7 @@ type listed struct {
 	env   collectors.Env
 	lists socketLists
 	track *tracker
-	names map[listedKey]uint64 // of the last look
-	last  uint64
+	names cookies[listedKey]
 }
 
 // listedKey stands for a cookie: a handle names a socket only while it is open.
@@ -43,7 +42,7 @@ type listedKey struct {
 }
 
 func newListed(env collectors.Env, l socketLists) *listed {
-	return &listed{env: env, lists: l, names: make(map[listedKey]uint64)}
+	return &listed{env: env, lists: l}
 }
 
 func (l *listed) run(ctx context.Context, emit collectors.Emit) error {
@@ -66,14 +65,13 @@ func (l *listed) run(ctx context.Context, emit collectors.Emit) error {
 }
 
 func (l *listed) begin(emit collectors.Emit) {
-	l.track = newTracker(emit, l.env.Stats, eventv1.Rung_RUNG_POLL)
-	l.track.names = l.env.Names
+	l.track = newTracker(emit, l.env, eventv1.Rung_RUNG_POLL)
 	l.track.untold = true
 }
 
 // look takes both lists. The owner is asked for once for each connection.
 func (l *listed) look(now time.Time) error {
-	seen := make(map[listedKey]uint64, len(l.names))
+	l.names.begin()
 	l.track.begin()
 	for name, protocol := range map[string]uint8{"tcp": protocolTCP, "udp": protocolUDP} {
 		list, err := l.lists.sockets(name)
@@ -81,25 +79,20 @@ func (l *listed) look(now time.Time) error {
 			return err
 		}
 		for i := range list {
-			l.see(&list[i], protocol, seen, now)
+			l.see(&list[i], protocol, now)
 		}
 	}
-	l.names = seen
+	l.names.end()
 	l.track.end(now)
 	return nil
 }
 
-func (l *listed) see(found *libproc.Socket, protocol uint8, seen map[listedKey]uint64, now time.Time) {
+func (l *listed) see(found *libproc.Socket, protocol uint8, now time.Time) {
 	s, ok := openSocket(found, protocol)
 	if !ok {
 		return
 	}
-	key := listedKey{protocol, found.Handle, s.local, s.remote}
-	if s.cookie = l.names[key]; s.cookie == 0 {
-		l.last++
-		s.cookie = l.last
-	}
-	seen[key] = s.cookie
+	s.cookie, _ = l.names.of(listedKey{protocol, found.Handle, s.local, s.remote})
 	l.track.see(&s, protocol, now)
 	if f := l.track.flows[s.cookie]; f != nil && f.owner == nil && found.PID != 0 {
 		f.owner = l.lists.owner(found.PID, found.UID)

@@ -77,7 +77,7 @@ func TestListed(t *testing.T) {
 			t.Errorf("%s: %q; want %q", look.name, got, look.want)
 		}
 	}
-	if f.asked != 5 || len(l.names) != 0 {
-		t.Errorf("owners asked for %d times, %d names left; want 5 and none", f.asked, len(l.names))
+	if f.asked != 5 || len(l.names.before) != 0 {
+		t.Errorf("owners asked for %d times, %d names left; want 5 and none", f.asked, len(l.names.before))
 	}
 }

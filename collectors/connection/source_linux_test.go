@@ -23,7 +23,7 @@ func TestInterimFiguresAdd(t *testing.T) {
 	defer d.close()
 	var events []*eventv1.Event
 	r.more = make(chan struct{}, 1)
-	d.track = newTracker(r.emit, d.env.Stats, eventv1.Rung_RUNG_NETLINK)
+	d.track = newTracker(r.emit, d.env, eventv1.Rung_RUNG_NETLINK)
 	d.owners = newOwners(d.env)
 	look := func() {
 		if err := d.look(time.Now()); err != nil {
@@ -110,7 +110,7 @@ func TestGopsutilSeesWhatLivesLonger(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.more = make(chan struct{}, 1)
-	g.track = newTracker(r.emit, g.env.Stats, eventv1.Rung_RUNG_GOPSUTIL)
+	g.track = newTracker(r.emit, g.env, eventv1.Rung_RUNG_GOPSUTIL)
 	g.track.untold = true
 	for i := range 4 {
 		if i == 2 {

@@ -55,7 +55,7 @@ func TestTablesSeeAConnection(t *testing.T) {
 			track := newTracker(func(ev *eventv1.Event) {
 				e := proto.CloneOf(ev.GetConnection())
 				ends[e.GetPort()] = e
-			}, env.Stats, eventv1.Rung_RUNG_POLL)
+			}, env, eventv1.Rung_RUNG_POLL)
 			track.untold = true
 			look := func() {
 				t.Helper()
@@ -119,7 +119,7 @@ func BenchmarkLook(b *testing.B) {
 	nobody := func(*eventv1.Event) {}
 	b.Run("tables", func(b *testing.B) {
 		l := newLooker()
-		track := newTracker(nobody, env.Stats, eventv1.Rung_RUNG_POLL)
+		track := newTracker(nobody, env, eventv1.Rung_RUNG_POLL)
 		track.untold = true
 		b.ReportAllocs()
 		for b.Loop() {

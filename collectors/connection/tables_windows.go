@@ -47,7 +47,7 @@ func openTables(env collectors.Env) (source, error) {
 }
 
 func (s *tables) run(ctx context.Context, emit collectors.Emit) error {
-	track := newTracker(emit, s.env.Stats, eventv1.Rung_RUNG_POLL)
+	track := newTracker(emit, s.env, eventv1.Rung_RUNG_POLL)
 	track.untold = true
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
@@ -76,14 +76,13 @@ type looker struct {
 	figures figures
 	buf     []uint64
 	owners  *owners
-	names   map[rowKey]uint64 // stands for the cookie that Linux has
-	last    uint64
+	names   cookies[rowKey]
 	agent   time.Time
 }
 
 func newLooker() looker {
 	api := newAPI()
-	return looker{api: api, figures: figures{api: api}, owners: newOwners(), names: make(map[rowKey]uint64), agent: time.Now()}
+	return looker{api: api, figures: figures{api: api}, owners: newOwners(), agent: time.Now()}
 }
 
 // api is what iphlpapi.dll has.
@@ -105,29 +104,24 @@ func newAPI() api {
 // take puts one look into the tracker.
 func (l *looker) take(track *tracker, now time.Time) error {
 	l.owners.forget()
-	seen := make(map[rowKey]uint64, len(l.names))
+	l.names.begin()
 	track.begin()
 	err := l.each(func(r *row) {
 		s, ok := r.socket()
 		if !ok {
 			return
 		}
-		key := r.key()
-		_, known := l.names[key]
-		if s.cookie = l.names[key]; !known {
-			l.last++
-			s.cookie = l.last
-		}
-		seen[key] = s.cookie
+		var fresh bool
+		s.cookie, fresh = l.names.of(r.key())
 		if s.state == stateEstablished {
-			l.figures.add(&s.info, r, !known)
+			l.figures.add(&s.info, r, fresh)
 		}
 		track.see(&s, protocolTCP, now)
 		f := track.flows[s.cookie]
 		if f == nil {
 			return
 		}
-		if began := r.since(l.agent); !known && !began.IsZero() {
+		if began := r.since(l.agent); fresh && !began.IsZero() {
 			f.since = began
 		}
 		if f.owner == nil && r.pid != 0 {
@@ -137,7 +131,7 @@ func (l *looker) take(track *tracker, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	l.names = seen
+	l.names.end()
 	track.end(now)
 	return nil
 }
@@ -255,6 +249,9 @@ func (o *owners) of(pid uint32) *owner {
 	if h, err := nt.Hold(pid); err == nil {
 		defer h.Close()
 		found = &owner{}
+		if f, err := h.Figures(); err == nil {
+			found.key = nt.Key(f.Created, pid)
+		}
 		if path, err := h.Path(); err == nil {
 			found.name, found.path = nt.BaseName(path), path
 		}

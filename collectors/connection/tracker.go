@@ -36,10 +36,12 @@ type listener struct {
 	dump uint32
 }
 
-func newTracker(emit collectors.Emit, stats *collectors.Stats, rung eventv1.Rung) *tracker {
+func newTracker(emit collectors.Emit, env collectors.Env, rung eventv1.Rung) *tracker {
 	t := &tracker{
-		emit:       emit,
-		stats:      stats,
+		emit:  emit,
+		stats: env.Stats,
+		names: env.Names,
+
 		flows:      make(map[uint64]*flow),
 		listeners:  make(map[uint16]*listener),
 		local:      make(map[netip.Addr]struct{}),

@@ -170,13 +170,14 @@ type tracked struct {
 	*tracker
 	events []*eventv1.Connection
 	now    time.Time
+	called collectors.Names
 }
 
 func newTracked() *tracked {
 	k := &tracked{now: time.Unix(1_700_000_000, 0)}
 	k.tracker = newTracker(func(e *eventv1.Event) {
 		k.events = append(k.events, proto.Clone(e.GetConnection()).(*eventv1.Connection))
-	}, new(collectors.Stats), eventv1.Rung_RUNG_NETLINK)
+	}, collectors.Env{Stats: new(collectors.Stats), Names: &k.called}, eventv1.Rung_RUNG_NETLINK)
 	k.dump() // the first one counts as what was there before
 	return k
 }
@@ -193,6 +194,23 @@ func (k *tracked) dump(open ...socket) {
 func (k *tracked) close(s socket) {
 	s.state = stateClose
 	k.closed(&s, k.now)
+}
+
+// TestTrackerNames: what goes out is called by the name that was looked up for its
+// address; who calls us is not.
+func TestTrackerNames(t *testing.T) {
+	k := newTracked()
+	k.called.Answered(0, netip.MustParseAddr("198.51.100.7"), k.now.UnixNano(), "a.example")
+	k.now = k.now.Add(time.Second)
+	k.dump(tcp(9, stateListen, "192.0.2.1:22", "0.0.0.0:0"))
+	k.close(tcp(1, stateEstablished, "192.0.2.1:40000", "198.51.100.7:443"))
+	k.close(tcp(2, stateEstablished, "192.0.2.1:22", "198.51.100.7:50000"))
+	k.close(tcp(3, stateEstablished, "192.0.2.1:40001", "198.51.100.8:443"))
+	for i, want := range []string{"a.example", "", ""} {
+		if got := k.events[i]; got.Domain != want || got.DomainSource != eventv1.NameSource_NAME_SOURCE_DNS && want != "" {
+			t.Errorf("connection %d is called %q by %v; want %q by DNS", i, got.Domain, got.DomainSource, want)
+		}
+	}
 }
 
 func TestTrackerJoinsDumpAndEnd(t *testing.T) {
@@ -349,7 +367,7 @@ func BenchmarkParseSocket(b *testing.B) {
 }
 
 func BenchmarkClosed(b *testing.B) {
-	k := newTracker(func(*eventv1.Event) {}, new(collectors.Stats), eventv1.Rung_RUNG_NETLINK)
+	k := newTracker(func(*eventv1.Event) {}, collectors.Env{Stats: new(collectors.Stats)}, eventv1.Rung_RUNG_NETLINK)
 	s := tcp(1, stateClose, "192.0.2.1:40000", "198.51.100.7:443")
 	b.ReportAllocs()
 	for b.Loop() {

@@ -34,7 +34,7 @@ func newScene() *scene {
 			text += fmt.Sprintf(" again %d packets %d+%d", c.GetRetransmits(), c.GetSegmentsIn(), c.GetSegmentsOut())
 		}
 		s.told = append(s.told, fmt.Sprintf("%s after %d ms", text, c.GetDurationMs()))
-	}, &s.stats, eventv1.Rung_RUNG_ETW)
+	}, collectors.Env{Stats: &s.stats}, eventv1.Rung_RUNG_ETW)
 	track.own(netip.MustParseAddr("10.0.0.1"))
 	s.traffic = newTraffic(track, func(pid uint32) *owner { return &owner{name: fmt.Sprint("p", pid)} })
 	return s
