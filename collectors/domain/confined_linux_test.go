@@ -141,3 +141,26 @@ func (s *spy) read(context.Context, func(*packet), func(program), func(int64) er
 	s.saw = s.look()
 	return nil
 }
+
+// TestDecoderIsNotTheFirstThread: the first thread of a process cannot end before it,
+// and would be left without rights.
+func TestDecoderIsNotTheFirstThread(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "1")
+	client(t, uint32(os.Getuid()), "first:1")
+}
+
+// notTheFirst wants the decoder's thread to be another than the first one, which the
+// one processor of this process is at when it asks for it.
+func notTheFirst() error {
+	c, err := confine()
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	var thread int
+	c.do(func() { thread = unix.Gettid() })
+	if thread == os.Getpid() {
+		return errors.New("the decoder has the first thread, which cannot end")
+	}
+	return nil
+}

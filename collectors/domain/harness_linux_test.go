@@ -88,6 +88,8 @@ func contact(what string, i int) error {
 		return err
 	case "denied":
 		return denied()
+	case "first":
+		return notTheFirst()
 	case "tls":
 		conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", host+":443")
 		if err == nil {
@@ -389,7 +391,7 @@ func client(t *testing.T, uid uint32, role string) string {
 		t.Fatal(err)
 	}
 	c := exec.Command(path)
-	c.Dir, c.Env = "/", []string{roleKey + "=" + role, "GORACE=atexit_sleep_ms=0"}
+	c.Dir, c.Env = "/", []string{roleKey + "=" + role, "GORACE=atexit_sleep_ms=0", "GOMAXPROCS=" + os.Getenv("GOMAXPROCS")}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", role, err, out)

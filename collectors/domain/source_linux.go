@@ -39,22 +39,41 @@ type confined struct {
 
 func confine() (*confined, error) {
 	c := &confined{make(chan func()), make(chan error)}
-	go func() {
-		// And never unlocked: a goroutine that ends while it is locked to its thread
-		// takes the thread along.
-		runtime.LockOSThread()
-		err := dropCapabilities()
-		c.done <- err
-		if err != nil {
-			return
-		}
-		for do := range c.work {
-			do()
-			c.done <- nil
-		}
-		close(c.done)
-	}()
+	go c.run()
 	return c, <-c.done
+}
+
+// run is what the thread does. A goroutine that ends while it is locked to its thread
+// takes the thread along, but not the first one of the process: that one would stay,
+// without rights. So while it is held here, another is taken.
+func (c *confined) run() {
+	runtime.LockOSThread() // and never unlocked, but for the first
+	if unix.Gettid() == unix.Getpid() {
+		defer runtime.UnlockOSThread()
+		elsewhere := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(elsewhere)
+			c.serve()
+		}()
+		<-elsewhere
+		return
+	}
+	c.serve()
+}
+
+// serve gives up what the thread may do, and runs what is asked of it.
+func (c *confined) serve() {
+	err := dropCapabilities()
+	c.done <- err
+	if err != nil {
+		return
+	}
+	for do := range c.work {
+		do()
+		c.done <- nil
+	}
+	close(c.done)
 }
 
 // do returns when f has run there.
