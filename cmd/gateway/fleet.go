@@ -87,17 +87,9 @@ var allReasons = []reason{reasonSuperseded, reasonRevoked, reasonNeverContact, r
 // fleet returns a row for each device: its record, its newest account of itself,
 // and what is missing. It reads no event, so ten thousand devices are one look.
 func (r *room) fleet(ctx context.Context, now time.Time, stale time.Duration) ([]deviceRow, error) {
-	devices, err := r.store.Devices(ctx)
+	devices, states, err := r.devices(ctx)
 	if err != nil {
 		return nil, err
-	}
-	list, err := r.store.States(ctx)
-	if err != nil {
-		return nil, err
-	}
-	states := make(map[gateway.Device]gateway.DeviceState, len(list))
-	for _, st := range list {
-		states[st.Device] = st
 	}
 	off, err := r.withoutAsset(ctx, devices)
 	if err != nil {
@@ -120,6 +112,23 @@ func (r *room) fleet(ctx context.Context, now time.Time, stale time.Duration) ([
 		}
 	}
 	return rows, nil
+}
+
+// devices returns the record of each device, and what each said last of its work.
+func (r *room) devices(ctx context.Context) ([]gateway.DeviceRecord, map[gateway.Device]gateway.DeviceState, error) {
+	devices, err := r.store.Devices(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := r.store.States(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	states := make(map[gateway.Device]gateway.DeviceState, len(list))
+	for _, st := range list {
+		states[st.Device] = st
+	}
+	return devices, states, nil
 }
 
 // ofHealth reports whether the reason is about a device's account of itself.

@@ -198,17 +198,9 @@ func (r *room) pushStatus(ctx context.Context) (pushStatus, error) {
 		}
 		st.Pushed, st.Expires = b.Version, &b.Expires
 	}
-	devices, err := r.store.Devices(ctx)
+	devices, states, err := r.devices(ctx)
 	if err != nil {
 		return st, err
-	}
-	list, err := r.store.States(ctx)
-	if err != nil {
-		return st, err
-	}
-	states := make(map[gateway.Device]gateway.DeviceState, len(list))
-	for _, s := range list {
-		states[s.Device] = s
 	}
 	for _, d := range devices {
 		if d.Revoked {

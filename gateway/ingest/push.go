@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/discreet-agent/discreet/gateway"
@@ -47,8 +46,5 @@ func (t *session) configStatus(m *uplinkv1.ConfigStatus) {
 	if t.s.o.States == nil || m.GetApplied() != (m.GetReason() == 0) || eventv1.PolicyRefusal_name[int32(m.GetReason())] == "" {
 		return
 	}
-	st := gateway.DeviceState{Device: t.dev, Push: &gateway.PushState{Version: m.GetVersion(), Reason: m.GetReason()}, PushAt: t.s.o.Now()}
-	if err := t.s.o.States.PutState(t.ctx, st); err != nil && !errors.Is(err, gateway.ErrNotFound) {
-		t.s.storeFails(t.dev, err)
-	}
+	t.putState(gateway.DeviceState{Device: t.dev, Push: &gateway.PushState{Version: m.GetVersion(), Reason: m.GetReason()}, PushAt: t.s.o.Now()})
 }

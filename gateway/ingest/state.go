@@ -29,6 +29,11 @@ func (t *session) keepState(events []*eventv1.Event) {
 	if st.Health == nil && st.Policy == nil {
 		return
 	}
+	t.putState(st)
+}
+
+// putState keeps a state, unless its device was deleted meanwhile.
+func (t *session) putState(st gateway.DeviceState) {
 	if err := t.s.o.States.PutState(t.ctx, st); err != nil && !errors.Is(err, gateway.ErrNotFound) {
 		t.s.storeFails(t.dev, err)
 	}
