@@ -130,7 +130,12 @@ func (d *desk) uses(uid uint32, name string) {
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		if err := os.WriteFile(file, data, 0o755); err != nil {
+		// What another goroutine forks meanwhile would hold the file open for writing,
+		// and then nobody can run it: https://go.dev/issue/22315
+		syscall.ForkLock.RLock()
+		err = os.WriteFile(file, data, 0o755)
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			d.t.Fatal(err)
 		}
 	}
